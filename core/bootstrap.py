@@ -1,0 +1,50 @@
+"""Settings in, services out; called once by each process."""
+
+from dataclasses import dataclass
+
+from celery import Celery
+
+from core.broker import Broker, create_celery
+from core.catalog import Catalog
+from core.database import Database
+from core.intake import Intake
+from core.notifier import Notifier
+from core.settings import Settings
+from core.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a process talks to. Nothing is connected until it is used."""
+
+    settings: Settings
+    catalog: Catalog
+    database: Database
+    celery: Celery
+    broker: Broker
+    notifier: Notifier
+    storage: Storage
+    intake: Intake
+
+    def close(self) -> None:
+        self.broker.close()
+        self.notifier.close()
+        self.database.close()
+
+
+def assemble(settings: Settings) -> Services:
+    database = Database(settings.database_url)
+    celery = create_celery(settings.redis_url)
+    broker = Broker(celery)
+    return Services(
+        settings=settings,
+        catalog=Catalog(settings.providers),
+        database=database,
+        celery=celery,
+        broker=broker,
+        notifier=Notifier(settings.redis_url),
+        storage=Storage(
+            settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, bucket=settings.s3_bucket
+        ),
+        intake=Intake(database, broker),
+    )

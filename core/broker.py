@@ -1,0 +1,55 @@
+"""The door to Celery: one queue a provider, a message that is a job's id and nothing else."""
+
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+RENDER_TASK = "darkroom.render"
+
+log = structlog.get_logger()
+
+
+def create_celery(redis_url: str) -> Celery:
+    """Celery as a deliverer only: no results, no retries, no late acknowledgement; Postgres decides all that."""
+    celery = Celery("darkroom", broker=redis_url, set_as_current=False)
+    celery.conf.update(
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_limit=20,
+        # A broker that is away or mute must not hold up the web processes: the ledger is the outbox.
+        broker_transport_options={
+            "socket_connect_timeout": 1.0,
+            "socket_timeout": 5.0,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        task_ignore_result=True,
+        task_publish_retry=False,
+        task_serializer="json",
+        worker_hijack_root_logger=False,
+        worker_prefetch_multiplier=1,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+    )
+    return celery
+
+
+class Broker:
+    """Sends job ids to the worker pool of a provider."""
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+
+    def publish(self, provider: str, job_ids: list[UUID]) -> None:
+        """Send each id once. A broker that is down is logged, not raised: the scheduler sends the job again."""
+        try:
+            for job_id in job_ids:
+                self._celery.send_task(RENDER_TASK, args=[str(job_id)], queue=provider, ignore_result=True)
+        except (OperationalError, OSError) as error:
+            log.warning("broker.unavailable", provider=provider, error=str(error))
+
+    def close(self) -> None:
+        self._celery.close()

@@ -1,0 +1,53 @@
+"""Provider calls on the ledger: written before the money may be spent, closed with what became of it."""
+
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.errors import Failure
+from core.ledger import Claim
+from core.orm import ProviderCall
+from core.states import CallOutcome
+
+
+def open_call(session: Session, claim: Claim, *, pictures: int) -> UUID:
+    """Put a call for so many pictures on record, as sent."""
+    return session.execute(
+        insert(ProviderCall)
+        .values(
+            job_id=claim.job_id,
+            attempt=claim.attempt,
+            provider=claim.provider,
+            upstream_model=claim.upstream_model,
+            pictures=pictures,
+        )
+        .returning(ProviderCall.id)
+    ).scalar_one()
+
+
+def close_call(session: Session, call_id: UUID, outcome: CallOutcome, failure: Failure | None = None) -> None:
+    """Record what became of a call. One that was given up as unknown meanwhile learns the truth after all."""
+    session.execute(
+        update(ProviderCall)
+        .where(ProviderCall.id == call_id)
+        .values(outcome=outcome, ended_at=func.clock_timestamp(), error=failure and failure.to_json())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def give_up_open_calls(session: Session, job_id: UUID) -> None:
+    """Record as unknown what a lost worker had sent: the provider may have charged."""
+    session.execute(
+        update(ProviderCall)
+        .where(ProviderCall.job_id == job_id, ProviderCall.outcome == CallOutcome.SENT)
+        .values(outcome=CallOutcome.UNKNOWN, ended_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def of_job(session: Session, job_id: UUID) -> list[ProviderCall]:
+    """A job's calls, oldest first."""
+    return list(
+        session.scalars(select(ProviderCall).where(ProviderCall.job_id == job_id).order_by(ProviderCall.id))
+    )

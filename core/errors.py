@@ -1,0 +1,90 @@
+"""What can go wrong in this service's own terms; a status code is decided in api/errors.py alone."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+
+class DarkroomError(Exception):
+    """Base of every error that somebody outside can do something about."""
+
+
+class SettingsError(DarkroomError):
+    """The environment lacks or garbles what a process needs to start."""
+
+
+class InvalidRequest(DarkroomError):
+    """A caller's request that will never be accepted as it stands.
+
+    `code` and `param` are OpenAI's words for the fault, `type` the family it belongs to.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        type: str = "invalid_request_error",  # noqa: A002 - the wire's own word
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.param = param
+        self.type = type
+
+
+class KeyMissing(DarkroomError):
+    """The request carries no API key."""
+
+
+class KeyUnknown(DarkroomError):
+    """The request carries a key that was never made, or was revoked."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("unknown API key")
+        self.key = key
+
+
+class PictureMissing(DarkroomError):
+    """No picture of that name was ever made."""
+
+
+class PictureExpired(DarkroomError):
+    """The picture's hour is over."""
+
+
+class StoreUnavailable(DarkroomError):
+    """The object store did not take or give a picture."""
+
+
+class FailureKind(StrEnum):
+    """Why a job failed: what the caller is told, and whether another attempt makes sense, follow from it."""
+
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    REJECTED = "rejected"
+    MODERATED = "moderated"
+    MISCONFIGURED = "misconfigured"
+    UNKNOWN = "unknown"
+    STORE = "store"
+    LOST = "lost"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt or a whole job failed.
+
+    `message` may be read by the caller: no secrets, and of what a provider said only its word on the prompt.
+    """
+
+    kind: FailureKind
+    message: str
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        return cls(kind=FailureKind(stored["kind"]), message=stored["message"])

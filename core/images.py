@@ -1,0 +1,130 @@
+"""Pictures on the ledger: stored ones with their hour, and held ones that the store has not taken yet."""
+
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from core.ledger import Claim
+from core.orm import HeldPicture, Image
+
+LIFETIME = timedelta(hours=1)
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def _unguessable_name() -> str:
+    """OpenAI's own form: 24 letters and digits, 142 bits."""
+    return f"img-{''.join(secrets.choice(_ALPHABET) for _ in range(24))}.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A finished picture: a PNG of exactly the size that was asked for, as number `position` of its job."""
+
+    position: int
+    png: bytes
+    revised_prompt: str | None
+    name: str = field(default_factory=_unguessable_name)
+
+    @property
+    def object_key(self) -> str:
+        """Where it goes in the store: by the hour, so that an hour can be listed."""
+        return f"{datetime.now(UTC):%Y/%m/%d/%H}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What earlier attempts at a job left behind."""
+
+    stored: frozenset[int]
+    held: Sequence[Picture]
+
+
+def progress(session: Session, job_id: UUID) -> Progress:
+    stored = session.scalars(select(Image.position).where(Image.job_id == job_id))
+    held = session.scalars(select(HeldPicture).where(HeldPicture.job_id == job_id))
+    return Progress(
+        stored=frozenset(stored),
+        held=[Picture(position=row.position, png=row.png, revised_prompt=row.revised_prompt) for row in held],
+    )
+
+
+_RECORD = insert(Image)
+
+
+def record(session: Session, claim: Claim, stored: Sequence[tuple[Picture, str]]) -> None:
+    """Put pictures that are in the store, each with its object key, on the ledger; their hour begins."""
+    session.execute(
+        _RECORD.values(
+            [
+                {
+                    "name": picture.name,
+                    "job_id": claim.job_id,
+                    "position": picture.position,
+                    "object_key": object_key,
+                    "bytes": len(picture.png),
+                    "sha256": sha256(picture.png).hexdigest(),
+                    "revised_prompt": picture.revised_prompt,
+                    "expires_at": func.clock_timestamp() + LIFETIME,
+                }
+                for picture, object_key in stored
+            ]
+        )
+    )
+
+
+def hold(session: Session, claim: Claim, pictures: Sequence[Picture]) -> None:
+    """Keep pictures that the store would not take for the next attempt."""
+    session.execute(
+        postgresql.insert(HeldPicture)
+        .values(
+            [
+                {
+                    "job_id": claim.job_id,
+                    "position": picture.position,
+                    "png": picture.png,
+                    "revised_prompt": picture.revised_prompt,
+                }
+                for picture in pictures
+            ]
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def let_go(session: Session, job_id: UUID) -> None:
+    """Forget a job's held pictures: they are stored now, or the job has ended."""
+    session.execute(delete(HeldPicture).where(HeldPicture.job_id == job_id))
+
+
+def find(session: Session, name: str) -> tuple[Image, timedelta] | None:
+    """A picture by its name, with the time it has left to live; negative once its hour is over."""
+    left = (Image.expires_at - func.clock_timestamp()).label("left")
+    row = session.execute(select(Image, left).where(Image.name == name)).one_or_none()
+    return None if row is None else (row.Image, row.left)
+
+
+def expired(session: Session, *, most: int) -> Sequence[Image]:
+    """Pictures past their hour that are still in the store, oldest first."""
+    return session.scalars(
+        select(Image)
+        .where(Image.swept_at.is_(None), Image.expires_at < func.clock_timestamp())
+        .order_by(Image.expires_at)
+        .limit(most)
+    ).all()
+
+
+def mark_swept(session: Session, names: Sequence[str]) -> None:
+    session.execute(
+        update(Image)
+        .where(Image.name.in_(names))
+        .values(swept_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,279 @@
+"""Every move of a job, one function an arrow, and how a job is read. Functions take a session, never commit."""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, Select, bindparam, func, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from core import admission
+from core.catalog import Model
+from core.errors import Failure
+from core.generation import GenerationRequest
+from core.orm import Closed, Image, Job, JobEvent
+from core.states import MOVES, SETTLED, Door, Event, JobState, Lane
+
+# A worker that was not heard of for this long has lost its jobs; it says so four times in that time.
+LEASE = timedelta(seconds=20)
+# A message that no worker claimed for this long is taken for lost.
+DELIVERY = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One attempt at a job, by the worker that holds its lease. `attempt` is the fencing token."""
+
+    job_id: UUID
+    attempt: int
+    failures: int
+    created_at: datetime
+    claimed_at: datetime
+    provider: str
+    upstream_model: str
+    request_id: str
+    request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a job ended: `images` in the order of their positions, or a `failure`."""
+
+    state: JobState
+    created_at: datetime
+    images: list[Image]
+    failure: Failure | None
+
+
+def new_job_id() -> UUID:
+    """A UUID of version 7 (RFC 9562): in order of time, and known before the row is written."""
+    milliseconds, noise = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
+    return UUID(int=milliseconds << 80 | 7 << 76 | (noise >> 68) << 64 | 2 << 62 | noise & (1 << 62) - 1)
+
+
+def _log(changed: CTE, event: Event, detail: ColumnElement[Any] | None = None) -> CTE:
+    """The event rows of the job rows that a statement changed, written by that same statement."""
+    row = select(
+        changed.c.id,
+        literal(event, Closed(Event)),
+        changed.c.attempt,
+        changed.c.worker,
+        literal(None, JobEvent.detail.type) if detail is None else detail,
+    )
+    return insert(JobEvent).from_select(["job_id", "event", "attempt", "worker", "detail"], row).cte("logged")
+
+
+def _move(
+    event: Event, *where: ColumnElement[bool], detail: ColumnElement[Any] | None = None, **values: Any
+) -> Select[Any]:
+    """The guarded UPDATE of one arrow with its event; yields the rows that did move."""
+    sources, target = MOVES[event]
+    moved = (
+        update(Job)
+        .where(Job.state.in_(sources), *where)
+        .values(state=target, **values)
+        .returning(*Job.__table__.columns)
+        .cte("moved")
+    )
+    return select(moved).add_cte(_log(moved, event, detail))
+
+
+_RECORD_ROW = (
+    insert(Job)
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "id",
+                "provider",
+                "model",
+                "upstream_model",
+                "lane",
+                "door",
+                "key_id",
+                "request_id",
+                "request",
+            )
+        }
+    )
+    .returning(Job.id, Job.attempt, Job.worker)
+    .cte("recorded")
+)
+_RECORD = select(_RECORD_ROW.c.id).add_cte(_log(_RECORD_ROW, Event.RECORDED))
+
+
+def record(  # noqa: PLR0913 - what a job is made of
+    session: Session, job_id: UUID, request: GenerationRequest, *, model: Model, key_id: UUID, request_id: str
+) -> None:
+    """Put a new job on the ledger, queued."""
+    session.execute(
+        _RECORD,
+        {
+            "id": job_id,
+            "provider": model.provider,
+            "model": model.id,
+            "upstream_model": model.upstream_model,
+            "lane": Lane.INTERACTIVE,
+            "door": Door.SYNC,
+            "key_id": key_id,
+            "request_id": request_id,
+            "request": request.to_json(),
+        },
+    )
+
+
+_STARTABLE = admission.startable()
+_ADMIT = _move(Event.ADMITTED, Job.id.in_(select(_STARTABLE.c.id)), dispatched_at=func.clock_timestamp())
+
+
+def admit(session: Session, provider: str) -> list[UUID]:
+    """Dispatch as many of a provider's queued jobs as it has free slots for; publish the ids after the commit."""
+    slots = admission.lock(session, provider)
+    return [row.id for row in session.execute(_ADMIT, {"provider": provider, "slots": slots})]
+
+
+_CLAIM = _move(
+    Event.CLAIMED,
+    Job.id == bindparam("job_id"),
+    attempt=Job.attempt + 1,
+    worker=bindparam("claimant"),
+    lease_until=func.clock_timestamp() + LEASE,
+)
+
+
+def claim(session: Session, job_id: UUID, worker: str) -> Claim | None:
+    """Start an attempt. None where there is nothing to start: a message delivered twice, a cancelled job."""
+    row = session.execute(_CLAIM, {"job_id": job_id, "claimant": worker}).one_or_none()
+    if row is None:
+        return None
+    return Claim(
+        job_id=row.id,
+        attempt=row.attempt,
+        failures=row.failures,
+        created_at=row.created_at,
+        claimed_at=row.lease_until - LEASE,
+        provider=row.provider,
+        upstream_model=row.upstream_model,
+        request_id=row.request_id,
+        request=GenerationRequest.from_json(row.request),
+    )
+
+
+# Only the newest attempt may move its job on: a worker that comes late changes nothing.
+_MINE = (Job.id == bindparam("job_id"), Job.attempt == bindparam("fence"))
+
+
+def _settle_or_return(session: Session, statement: Select[Any], claim: Claim, **values: Any) -> bool:
+    moved = session.execute(statement, {"job_id": claim.job_id, "fence": claim.attempt, **values})
+    return moved.one_or_none() is not None
+
+
+_SUCCEED = _move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp())
+
+
+def succeed(session: Session, claim: Claim) -> bool:
+    """Settle as completed. False where the claim is no longer the newest, or the job was cancelled."""
+    return _settle_or_return(session, _SUCCEED, claim)
+
+
+_FAILURE = bindparam("failure", type_=JobEvent.detail.type)
+_FAIL = _move(
+    Event.FAILED, *_MINE, detail=_FAILURE, lease_until=None, settled_at=func.clock_timestamp(), error=_FAILURE
+)
+
+
+def fail(session: Session, claim: Claim, failure: Failure) -> bool:
+    """Settle as failed. False as in `succeed`."""
+    return _settle_or_return(session, _FAIL, claim, failure=failure.to_json())
+
+
+_RETRY_LATER = _move(
+    Event.RETRIED,
+    *_MINE,
+    detail=_FAILURE,
+    lease_until=None,
+    run_after=func.clock_timestamp() + bindparam("delay"),
+    failures=Job.failures + bindparam("used_up"),
+)
+
+
+def retry_later(session: Session, claim: Claim, failure: Failure, *, delay: timedelta, counts: bool) -> bool:
+    """Queue the job again, due after `delay`. False as in `succeed`."""
+    return _settle_or_return(
+        session, _RETRY_LATER, claim, failure=failure.to_json(), delay=delay, used_up=int(counts)
+    )
+
+
+_EXTEND = (
+    update(Job)
+    .where(Job.state == JobState.RUNNING, Job.worker == bindparam("holder"))
+    .values(lease_until=func.clock_timestamp() + LEASE)
+    .execution_options(synchronize_session=False)
+)
+
+
+def extend_leases(session: Session, worker: str) -> None:
+    """Say that a worker is alive, for all the jobs it runs."""
+    session.execute(_EXTEND, {"holder": worker})
+
+
+_RESCUE = _move(
+    Event.RESCUED,
+    Job.lease_until < func.clock_timestamp(),
+    lease_until=None,
+    run_after=func.clock_timestamp(),
+    failures=Job.failures + 1,
+)
+
+
+def rescue(session: Session) -> list[UUID]:
+    """Queue again every running job whose worker was not heard of for LEASE; an attempt is used up."""
+    return [row.id for row in session.execute(_RESCUE)]
+
+
+_TAKE_BACK = _move(Event.MESSAGE_LOST, Job.dispatched_at < func.clock_timestamp() - DELIVERY, dispatched_at=None)
+
+
+def take_back_undelivered(session: Session) -> list[UUID]:
+    """Queue again every dispatched job that no worker claimed within DELIVERY."""
+    return [row.id for row in session.execute(_TAKE_BACK)]
+
+
+_CANCEL = _move(
+    Event.CANCELLED, Job.id == bindparam("job_id"), lease_until=None, settled_at=func.clock_timestamp()
+)
+
+
+def cancel(session: Session, job_id: UUID) -> bool:
+    """Settle as cancelled. A provider call under way is finished and paid for; its pictures are dropped."""
+    return session.execute(_CANCEL, {"job_id": job_id}).one_or_none() is not None
+
+
+def results(session: Session, job_ids: Iterable[UUID]) -> dict[UUID, Result]:
+    """The results of those jobs that are settled, in one query."""
+    rows = session.execute(
+        select(Job.id, Job.state, Job.created_at, Job.error, Image)
+        .outerjoin(Image, Image.job_id == Job.id)
+        .where(Job.id.in_(list(job_ids)), Job.state.in_(SETTLED))
+        .order_by(Job.id, Image.position)
+    )
+    found: dict[UUID, Result] = {}
+    for job_id, state, created_at, error, image in rows:
+        failure = Failure.from_json(error) if error else None
+        result = found.setdefault(job_id, Result(state=state, created_at=created_at, images=[], failure=failure))
+        if image is not None:
+            result.images.append(image)
+    return found
+
+
+def job(session: Session, job_id: UUID) -> Job | None:
+    return session.get(Job, job_id)
+
+
+def history(session: Session, job_id: UUID) -> list[JobEvent]:
+    """What happened to a job, oldest first."""
+    return list(session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)))

@@ -1,0 +1,211 @@
+"""The tables of the ledger and the constraints by which the database itself defends them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    Dialect,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    TypeDecorator,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from core.states import LIVE, SETTLED, CallOutcome, Door, Event, JobState, Lane
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Closed(TypeDecorator[StrEnum]):
+    """A StrEnum kept as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, values: type[StrEnum]) -> None:
+        super().__init__()
+        self.values = values
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else value.value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002
+        return None if value is None else self.values(value)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+        str: Text,
+        bytes: LargeBinary,
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB,
+        JobState: Closed(JobState),
+        Event: Closed(Event),
+        CallOutcome: Closed(CallOutcome),
+        Door: Closed(Door),
+        Lane: Closed(Lane),
+    }
+
+
+def one_of(column: str, values: type[StrEnum] | tuple[StrEnum, ...]) -> str:
+    """SQL that holds for the members of a closed set only."""
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+def now() -> ColumnElement[datetime]:
+    """The database's clock."""
+    return func.now()
+
+
+class ApiKey(Base):
+    """A caller. The key itself is not kept: `hash` is its SHA-256, `hint` its last four characters."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
+    name: Mapped[str]
+    hash: Mapped[bytes] = mapped_column(unique=True)
+    hint: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=now())
+    revoked_at: Mapped[datetime | None]
+
+
+class Provider(Base):
+    """A provider's row is what admission locks; `slots` is how many of its jobs may be under way at once."""
+
+    __tablename__ = "providers"
+    __table_args__ = (CheckConstraint("slots >= 0", name="slots_not_negative"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    slots: Mapped[int]
+
+
+class Job(Base):
+    """One accepted request. `attempt` is the fencing token; `failures` counts the attempts that were used up."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(one_of("state", JobState), name="state"),
+        CheckConstraint(one_of("door", Door), name="door"),
+        CheckConstraint(one_of("lane", Lane), name="lane"),
+        CheckConstraint(f"({one_of('state', SETTLED)}) = (settled_at IS NOT NULL)", name="settled_has_a_time"),
+        CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="running_has_a_lease"),
+        CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="failed_has_an_error"),
+        Index("ix_jobs_queue", "provider", "run_after", postgresql_where=f"state = '{JobState.QUEUED}'"),
+        Index(
+            "ix_jobs_under_way",
+            "provider",
+            "state",
+            postgresql_where=one_of("state", (JobState.DISPATCHED, JobState.RUNNING)),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[JobState] = mapped_column(server_default=JobState.QUEUED)
+    provider: Mapped[str]
+    model: Mapped[str]
+    upstream_model: Mapped[str]
+    lane: Mapped[Lane]
+    door: Mapped[Door]
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"))
+    request_id: Mapped[str]
+    request: Mapped[dict[str, Any]]
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    failures: Mapped[int] = mapped_column(server_default="0")
+    worker: Mapped[str | None]
+    error: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=now())
+    run_after: Mapped[datetime] = mapped_column(server_default=now())
+    dispatched_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+
+    @staticmethod
+    def is_live() -> ColumnElement[bool]:
+        return Job.state.in_(LIVE)
+
+
+class JobEvent(Base):
+    """Append-only: what happened to a job, when, to which attempt, by which worker."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (CheckConstraint(one_of("event", Event), name="event"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    event: Mapped[Event]
+    attempt: Mapped[int]
+    worker: Mapped[str | None]
+    detail: Mapped[dict[str, Any] | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class ProviderCall(Base):
+    """One request that a provider may charge for; written before it is sent."""
+
+    __tablename__ = "provider_calls"
+    __table_args__ = (
+        CheckConstraint(one_of("outcome", CallOutcome), name="outcome"),
+        CheckConstraint("(outcome = 'sent') = (ended_at IS NULL)", name="ended_has_a_time"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    attempt: Mapped[int]
+    provider: Mapped[str]
+    upstream_model: Mapped[str]
+    pictures: Mapped[int]
+    outcome: Mapped[CallOutcome] = mapped_column(server_default=CallOutcome.SENT)
+    error: Mapped[dict[str, Any] | None]
+    sent_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    ended_at: Mapped[datetime | None]
+
+
+class Image(Base):
+    """One stored picture, found by its unguessable name until `expires_at`."""
+
+    __tablename__ = "images"
+    __table_args__ = (
+        Index("ix_images_unswept", "expires_at", postgresql_where="swept_at IS NULL"),
+        Index("uq_images_place", "job_id", "position", unique=True),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    position: Mapped[int]
+    object_key: Mapped[str]
+    bytes: Mapped[int]
+    sha256: Mapped[str]
+    revised_prompt: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=now())
+    expires_at: Mapped[datetime]
+    swept_at: Mapped[datetime | None]
+
+
+class HeldPicture(Base):
+    """A picture that was paid for and could not be stored yet; it waits here for the next attempt."""
+
+    __tablename__ = "held_pictures"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    png: Mapped[bytes]
+    revised_prompt: Mapped[str | None]

@@ -1,0 +1,73 @@
+"""Everything an operator may set, read once at start from a mapping such as os.environ."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+from core.errors import SettingsError
+
+
+def variable(name: str, *, secret: bool = False, parse: Callable[[str], Any] = str, **default: Any) -> Any:
+    """A setting that comes from the environment variable `name`; required unless a `default` is given."""
+    return field(metadata={"name": name, "parse": parse}, repr=not secret, **default)
+
+
+def address(text: str) -> str:
+    """An http(s) address without its trailing slash. Raises ValueError."""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One process's settings. Durations are seconds."""
+
+    database_url: str = variable("DATABASE_URL", secret=True)
+    redis_url: str = variable("REDIS_URL", secret=True)
+
+    s3_endpoint: str = variable("S3_ENDPOINT", parse=address)
+    s3_access_key: str = variable("S3_ACCESS_KEY", secret=True)
+    s3_secret_key: str = variable("S3_SECRET_KEY", secret=True)
+    s3_bucket: str = variable("S3_BUCKET", default="darkroom")
+
+    public_url: str = variable("DARKROOM_PUBLIC_URL", parse=address, default="http://127.0.0.1:8000")
+    default_model: str | None = variable("DARKROOM_DEFAULT_MODEL", default=None)
+    wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=float, default=240.0)
+
+    openai_api_key: str | None = variable("OPENAI_API_KEY", secret=True, default=None)
+    openai_base_url: str = variable("OPENAI_BASE_URL", parse=address, default="https://api.openai.com/v1")
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The providers that have a key, hence can be called."""
+        return frozenset({"openai"} if self.openai_api_key else ())
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Read every setting; an empty variable counts as absent.
+
+    Raises SettingsError that names all that is missing or unreadable at once.
+    """
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for setting in fields(Settings):
+        try:
+            values |= _read_one(setting, environment)
+        except KeyError as missing:
+            faults.append(f"{missing.args[0]} is required")
+        except ValueError:
+            faults.append(f"{setting.metadata['name']} is not readable")
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return Settings(**values)
+
+
+def _read_one(setting: Field[Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    name = setting.metadata["name"]
+    text = environment.get(name, "")
+    if text:
+        return {setting.name: setting.metadata["parse"](text)}
+    if setting.default is MISSING:
+        raise KeyError(name)
+    return {}

@@ -1,0 +1,64 @@
+"""The closed sets of the ledger, and the one table of moves a job can make."""
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    DISPATCHED = "dispatched"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Event(StrEnum):
+    """What happened to a job; one for each arrow, and one for its beginning."""
+
+    RECORDED = "recorded"
+    ADMITTED = "admitted"
+    CLAIMED = "claimed"
+    MESSAGE_LOST = "message_lost"
+    RETRIED = "retried"
+    RESCUED = "rescued"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class CallOutcome(StrEnum):
+    """What became of one request that a provider may charge for."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Door(StrEnum):
+    """How a job came in."""
+
+    SYNC = "sync"
+
+
+class Lane(StrEnum):
+    """How urgent a job is."""
+
+    INTERACTIVE = "interactive"
+
+
+LIVE = (JobState.QUEUED, JobState.DISPATCHED, JobState.RUNNING)
+SETTLED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+# event -> (states it may happen in, state it leads to); docs/job-lifecycle.md draws exactly this.
+MOVES: dict[Event, tuple[tuple[JobState, ...], JobState]] = {
+    Event.ADMITTED: ((JobState.QUEUED,), JobState.DISPATCHED),
+    Event.CLAIMED: ((JobState.DISPATCHED,), JobState.RUNNING),
+    Event.MESSAGE_LOST: ((JobState.DISPATCHED,), JobState.QUEUED),
+    Event.RETRIED: ((JobState.RUNNING,), JobState.QUEUED),
+    Event.RESCUED: ((JobState.RUNNING,), JobState.QUEUED),
+    Event.COMPLETED: ((JobState.RUNNING,), JobState.COMPLETED),
+    Event.FAILED: ((JobState.RUNNING,), JobState.FAILED),
+    Event.CANCELLED: (LIVE, JobState.CANCELLED),
+}

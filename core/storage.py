@@ -1,0 +1,94 @@
+"""The door to the object store: puts pictures in, streams them out, and takes them away after their hour."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from urllib.parse import urlsplit
+
+from minio import Minio
+from minio.commonconfig import ENABLED, Filter
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException
+from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
+
+from core.errors import StoreUnavailable
+
+# Buckets count whole days, so the hour is kept by the sweeper; this is for what the sweeper never saw.
+BACKSTOP = LifecycleConfig(
+    [Rule(ENABLED, rule_filter=Filter(prefix=""), rule_id="backstop", expiration=Expiration(days=1))]
+)
+CHUNK_BYTES = 64 * 1024
+STORE_ERRORS = (MinioException, HTTPError, OSError)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except STORE_ERRORS as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+class Storage:
+    """One bucket of an S3 server. Every method raises StoreUnavailable."""
+
+    def __init__(self, endpoint: str, access_key: str, secret_key: str, *, bucket: str) -> None:
+        address = urlsplit(endpoint)
+        self.bucket = bucket
+        self._minio = Minio(
+            address.netloc,
+            access_key=access_key,
+            secret_key=secret_key,
+            secure=address.scheme == "https",
+            region="us-east-1",  # spares a look-up of the bucket's region
+            http_client=PoolManager(
+                maxsize=100,
+                timeout=Timeout(connect=3, read=30),
+                retries=Retry(total=2, backoff_factor=0.1, status_forcelist=(502, 503, 504)),
+            ),
+        )
+
+    def create_bucket(self) -> None:
+        """Make the bucket, private, with its backstop rule; does nothing where it exists."""
+        with _translated():
+            if not self._minio.bucket_exists(self.bucket):
+                self._minio.make_bucket(self.bucket)
+            self._minio.set_bucket_lifecycle(self.bucket, BACKSTOP)
+
+    def put(self, key: str, png: bytes) -> None:
+        with _translated():
+            self._minio.put_object(self.bucket, key, BytesIO(png), len(png), content_type="image/png")
+
+    def read(self, key: str) -> bytes:
+        """The whole object."""
+        return b"".join(self.stream(key))
+
+    def stream(self, key: str, *, offset: int = 0, length: int = 0) -> Iterator[bytes]:
+        """Chunks of the object from `offset`, `length` bytes or (0) all that follow.
+
+        The store is asked at once, so that its refusal comes before the first byte is promised to anybody.
+        """
+        with _translated():
+            return _chunks(self._minio.get_object(self.bucket, key, offset=offset, length=length))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Take objects away; those that are gone already count as removed."""
+        with _translated():
+            for error in self._minio.remove_objects(self.bucket, [DeleteObject(key) for key in keys]):
+                raise StoreUnavailable(str(error))
+
+    def ping(self) -> None:
+        with _translated():
+            if not self._minio.bucket_exists(self.bucket):
+                raise StoreUnavailable(f"no bucket {self.bucket}")
+
+
+def _chunks(response: BaseHTTPResponse) -> Iterator[bytes]:
+    try:
+        with _translated():
+            yield from response.stream(CHUNK_BYTES)
+    finally:
+        response.close()
