@@ -14,7 +14,7 @@ TYPE_SIZES = (0.34, 0.27, 0.22, 0.17, 0.13, 0.1)  # as shares of the room's heig
 
 def write_caption(image: Image.Image, prompt: str, shade: tuple[int, int, int]) -> None:
     width, height = image.size
-    top = round(height * FOOT)
+    top = int(height * FOOT)
     room = height - top
     _darken(image, top, shade)
     lines, font = _set_in_type(_printable(prompt), width * 0.88, room * 0.76)
@@ -34,7 +34,7 @@ def _darken(image: Image.Image, top: int, shade: tuple[int, int, int]) -> None:
 def _printable(prompt: str) -> str:
     """Pillow's own font knows ASCII only: ö becomes o, and what has no such form is left out."""
     plain = unicodedata.normalize("NFKD", prompt[:LONGEST]).encode("ascii", "ignore").decode()
-    return " ".join(plain.split()) or "untitled"
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in plain).split()) or "untitled"
 
 
 def _set_in_type(words: str, width: float, height: float) -> tuple[list[str], ImageFont.FreeTypeFont]:

@@ -109,12 +109,6 @@ class Control:
                 return str(word)
         return self.script.popleft() if self.script else SUCCESS
 
-    def charge(self, **facts: Any) -> None:
-        # A lone surrogate is legal in JSON, and no page could show it.
-        prompt = facts.pop("prompt").encode("utf-8", "replace").decode()
-        shown = prompt if len(prompt) <= PROMPT_SHOWN else prompt[: PROMPT_SHOWN - 1] + "…"
-        self.charges.append(Charge(at=self.clock.now(), prompt=shown, **facts))
-
     @contextmanager
     def working(self) -> Iterator[None]:
         """Count one generation request as in flight, from its arrival to its answer."""
@@ -143,6 +137,12 @@ class Control:
             "in_flight": self.in_flight,
             "most_in_flight": self.most_in_flight,
         }
+
+
+def shown(prompt: str) -> str:
+    """Shorten a prompt for the log; a lone surrogate is legal in JSON, and no page could show it."""
+    short = prompt if len(prompt) <= PROMPT_SHOWN else prompt[: PROMPT_SHOWN - 1] + "…"
+    return short.encode("utf-8", "replace").decode()
 
 
 def _duration(seconds: float, name: str) -> float:

@@ -38,17 +38,35 @@ PALETTES = (
 )
 
 
-def compose(size: tuple[int, int], palette: Palette, dice: random.Random) -> Image.Image:
-    """Throw the dice for a landscape of this size in pixels."""
+SUNSETS, NIGHTS = (PALETTES[0], PALETTES[5], PALETTES[9], PALETTES[3]), (PALETTES[2], PALETTES[6])
+MOODS = {"sunset": SUNSETS, "sunrise": SUNSETS, "dusk": SUNSETS, "night": NIGHTS, "moon": NIGHTS, "stars": NIGHTS}
+SEA_WORDS = {"sea", "ocean", "beach", "lake", "coast", "island", "harbour", "ship", "boat"}
+LAND_WORDS = {"mountain", "mountains", "hill", "hills", "forest", "desert", "valley", "field"}
+
+
+def palette_for(words: list[str], number: int) -> Palette:
+    """Choose by number among the palettes of the words' mood."""
+    fitting = next((MOODS[word] for word in words if word in MOODS), PALETTES)
+    return fitting[number % len(fitting)]
+
+
+def compose(size: tuple[int, int], words: list[str], palette: Palette, dice: random.Random) -> Image.Image:
+    """Throw the dice for a landscape of this size in pixels, where the words leave it open."""
     scale = min(1.0, SCENE_EDGE / max(size))
     scene = _sky((max(8, round(size[0] * scale)), max(8, round(size[1] * scale))), palette, dice)
     sun_x = dice.uniform(0.18, 0.82) * scene.width
     _sun(scene, (sun_x, dice.uniform(0.2, 0.46) * scene.height), palette, dice)
-    if dice.random() < SEASIDE:
+    if _is_seaside(words, dice):
         _sea(scene, sun_x, palette, dice)
     else:
         _hills(scene, palette, dice)
     return scene.resize(size, Image.Resampling.BICUBIC)
+
+
+def _is_seaside(words: list[str], dice: random.Random) -> bool:
+    if LAND_WORDS.intersection(words):
+        return False
+    return bool(SEA_WORDS.intersection(words)) or dice.random() < SEASIDE
 
 
 def _sky(size: tuple[int, int], palette: Palette, dice: random.Random) -> Image.Image:

@@ -10,7 +10,7 @@ from gevent import get_hub
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from sandbox.simulators import faults
-from sandbox.simulators.control import SUCCESS, Control
+from sandbox.simulators.control import SUCCESS, Charge, Control, shown
 from sandbox.simulators.openai_blobs import FOLDER, Blobs, expired
 from sandbox.simulators.openai_errors import REFUSALS, ApiError, Asked, missing_key, refusal, wrong_key
 from sandbox.simulators.openai_models import MODELS, ImageModel
@@ -103,15 +103,17 @@ class OpenAI:
 
     def _charge(self, asked: ImageRequest, outcome: str) -> None:
         """Charge as soon as the work begins: whether anybody hears the answer is not OpenAI's concern."""
-        self._control.charge(
+        charge = Charge(
+            at=self._control.clock.now(),
             request_id=g.request_id,
             model=asked.model.id,
             size=asked.size,
             quality=asked.quality,
             n=asked.n,
-            prompt=asked.prompt,
+            prompt=shown(asked.prompt),
             outcome=outcome,
         )
+        self._control.charges.append(charge)
 
     def _deliver(self, asked: ImageRequest, outcome: str) -> Response:
         timing = self._control.timing

@@ -75,7 +75,7 @@ def _repeated(entry: Any) -> tuple[str, int]:
             return entry, 1
         case {"outcome": str(name), "times": int() as times}:
             return name, times
-        case {"outcome": str(name)}:
+        case {"outcome": str(name)} if "times" not in entry:
             return name, 1
         case _:
             raise ControlError('an outcome is a name, or {"outcome": name, "times": number}')

@@ -3,14 +3,15 @@
 import hashlib
 import io
 import random
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, assert_never
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from sandbox.simulators.captions import write_caption
-from sandbox.simulators.landscapes import PALETTES, compose
+from sandbox.simulators.landscapes import compose, palette_for
 
 Format = Literal["png", "jpeg", "webp"]
 
@@ -35,11 +36,12 @@ class Picture:
 def draw(picture: Picture) -> bytes:
     """Encode the picture in its format; the last few are remembered, for clients that ask again."""
     dice = random.Random(_number(f"{picture.index}\n{picture.prompt}"))  # noqa: S311 - a landscape, no secret
-    palette = PALETTES[(_number(picture.prompt) + picture.index * 3) % len(PALETTES)]
-    image = compose((picture.width, picture.height), palette, dice)
+    words = re.findall(r"\w+", picture.prompt.lower())
+    palette = palette_for(words, _number(picture.prompt) + picture.index)
+    image = compose((picture.width, picture.height), words, palette, dice)
     write_caption(image, picture.prompt, palette.near)
     if picture.transparent:
-        image.putalpha(_oval(image.size))
+        image.putalpha(_vignette(image.size))
     return _encode(image, picture)
 
 
@@ -47,9 +49,11 @@ def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
 
 
-def _oval(size: tuple[int, int]) -> Image.Image:
-    mask = Image.radial_gradient("L").point([max(0, min(255, (128 - value) * 8)) for value in range(256)])
-    return mask.resize(size, Image.Resampling.BICUBIC)
+def _vignette(size: tuple[int, int]) -> Image.Image:
+    """Cut a card with round corners out of a transparent ground."""
+    card = Image.new("L", (256, 256))
+    ImageDraw.Draw(card).rounded_rectangle((10, 10, 245, 245), 48, 255)
+    return card.resize(size, Image.Resampling.BICUBIC)
 
 
 def _encode(image: Image.Image, picture: Picture) -> bytes:
