@@ -36,7 +36,7 @@ def invitation(base_url: str, key: str, *, pages: Mapping[str, str], logs: str, 
     say(_CURL.format(base_url=base_url, key=key))
     say(_PYTHON.format(base_url=base_url, key=key))
     for provider, page in pages.items():
-        say(f"  {provider:<10} simulated, control page {page}")
+        say(f"  {provider:<10} simulated, control page {page}/")
     say(f"  logs       {logs}\n\n  Ctrl-C stops everything.")
 
 

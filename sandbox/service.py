@@ -5,7 +5,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,7 @@ class Log:
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
 
 
-Check = Callable[[Log], Awaitable[bool]]
+Check = Callable[[Log], Coroutine[Any, Any, bool]]
 
 
 @dataclass(frozen=True, kw_only=True)
