@@ -27,7 +27,7 @@ def write_caption(image: Image.Image, prompt: str, shade: tuple[int, int, int]) 
 
 def _darken(image: Image.Image, top: int, shade: tuple[int, int, int]) -> None:
     red, green, blue = (round(part * 0.65) for part in shade)
-    band = Image.linear_gradient("L").point([min(235, value * 3) for value in range(256)])
+    band = Image.linear_gradient("L").point([round(min(1.0, value / 90) ** 2 * 235) for value in range(256)])
     image.paste((red, green, blue), (0, top), band.resize((image.width, image.height - top)))
 
 

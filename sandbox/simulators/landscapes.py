@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 Colour = tuple[int, int, int]
 Points = list[tuple[float, float]]
 
-SCENE_EDGE = 640  # the scene is soft: drawn small and enlarged, it costs a quarter
+SCENE_EDGE = 1024  # larger scenes are drawn at this size and enlarged: they are soft enough
+STROKE = 640  # the edge of a scene in which a stroke of 1 is one pixel wide
 SEASIDE = 0.4  # the share of landscapes that lie at the sea
 STARLIGHT = 180  # a zenith darker than this (red + green + blue) shows stars
 
@@ -93,7 +94,7 @@ def _stars(image: Image.Image, dice: random.Random) -> None:
     width, height = image.size
     for _ in range(90):
         x, y = dice.uniform(0, width), height * 0.6 * dice.random() ** 1.4
-        radius = dice.uniform(0.3, 1.1) * max(image.size) / 640
+        radius = dice.uniform(0.3, 1.1) * max(image.size) / STROKE
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), (255, 255, 255, dice.randint(60, 210)))
 
 
@@ -160,5 +161,5 @@ def _glitter(image: Image.Image, at: tuple[float, float], colour: Colour, dice: 
         x = at[0] + width * 0.02 * dice.uniform(-1, 1) * (1 + 3 * depth)
         y = at[1] + 2 + (height - at[1]) * 0.62 * depth**1.3
         half = width * (0.012 + 0.09 * depth) * dice.uniform(0.3, 1.2)
-        thick = (0.6 + 2.2 * depth) * height / SCENE_EDGE
+        thick = (0.6 + 2.2 * depth) * height / STROKE
         pen.ellipse((x - half, y - thick, x + half, y + thick), (*colour, round(190 * (1 - 0.75 * depth))))
