@@ -15,18 +15,18 @@ DEFAULT_SLOTS = 500
 
 _UNDER_WAY = (
     select(func.count())
-    .where(Job.provider == bindparam("provider"), Job.state.in_((JobState.DISPATCHED, JobState.RUNNING)))
+    .where(Job.provider == bindparam("of_provider"), Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
     .scalar_subquery()
 )
 
 
 def startable() -> CTE:
-    """The ids that may start, for the bound `provider` and its `slots`; for use under `lock` only."""
+    """The ids that may start, for the bound `of_provider` and its `slots`; for use under `lock` only."""
     return (
         select(Job.id)
         .where(
-            Job.provider == bindparam("provider"),
-            Job.state == JobState.QUEUED,
+            Job.provider == bindparam("of_provider"),
+            Job.state_in(JobState.QUEUED),
             # Not now(): a transaction that began before the job was recorded must see it as due.
             Job.run_after <= func.statement_timestamp(),
         )
@@ -50,9 +50,10 @@ def lock(session: Session, provider: str) -> int:
     return session.scalar(_LOCK, {"provider": provider}) or 0
 
 
-def set_slots(session: Session, provider: str, slots: int) -> None:
-    """Change a registered provider's slots from now on. What is under way stays under way."""
-    session.execute(update(Provider).where(Provider.name == provider).values(slots=slots))
+def set_slots(session: Session, provider: str, slots: int) -> bool:
+    """Change a provider's slots from now on; what is under way stays so. False where it is not registered."""
+    changed = update(Provider).where(Provider.name == provider).values(slots=slots).returning(Provider.name)
+    return session.execute(changed).one_or_none() is not None
 
 
 def slots(session: Session) -> dict[str, int]:

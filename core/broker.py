@@ -4,7 +4,7 @@ from uuid import UUID
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 RENDER_TASK = "darkroom.render"
 
@@ -50,6 +50,14 @@ class Broker:
                 self._celery.send_task(RENDER_TASK, args=[str(job_id)], queue=provider, ignore_result=True)
         except (OperationalError, OSError) as error:
             log.warning("broker.unavailable", provider=provider, error=str(error))
+
+    def waiting(self, provider: str) -> int:
+        """How many messages no worker has taken yet. Raises kombu's OperationalError."""
+        with self._celery.connection_for_write() as connection:
+            try:
+                return int(connection.default_channel.queue_declare(provider, passive=True).message_count)
+            except ChannelError:  # Redis keeps no empty queues
+                return 0
 
     def close(self) -> None:
         self._celery.close()

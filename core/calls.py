@@ -46,6 +46,16 @@ def give_up_open_calls(session: Session, job_id: UUID) -> None:
     )
 
 
+def unknown(session: Session, job_id: UUID) -> int:
+    """How many of a job's calls may have been charged without our having seen a picture."""
+    return (
+        session.scalar(
+            select(func.count()).where(ProviderCall.job_id == job_id, ProviderCall.outcome == CallOutcome.UNKNOWN)
+        )
+        or 0
+    )
+
+
 def of_job(session: Session, job_id: UUID) -> list[ProviderCall]:
     """A job's calls, oldest first."""
     return list(

@@ -46,6 +46,10 @@ class KeyUnknown(DarkroomError):
         self.key = key
 
 
+class ModelMissing(DarkroomError):
+    """No such model is on offer. `args` holds its name."""
+
+
 class PictureMissing(DarkroomError):
     """No picture of that name was ever made."""
 

@@ -30,14 +30,14 @@ class ResponseFormat(StrEnum):
 class GenerationRequest:
     """One accepted request for `n` pictures of exactly `size`.
 
-    `quality` and `style` are the public words (`hd`, `vivid`), None where the model has no such choice.
+    `quality` and `style` are the public words (`hd`, `vivid`); a model without styles has None.
     """
 
     model: str
     prompt: str
     n: int
     size: Size
-    quality: str | None
+    quality: str
     style: str | None
     response_format: ResponseFormat
 

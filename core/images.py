@@ -44,7 +44,7 @@ class Progress:
     """What earlier attempts at a job left behind."""
 
     stored: frozenset[int]
-    held: Sequence[Picture]
+    held: list[Picture]
 
 
 def progress(session: Session, job_id: UUID) -> Progress:

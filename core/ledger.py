@@ -2,13 +2,26 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Select, bindparam, func, insert, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from core import admission
@@ -74,7 +87,7 @@ def _move(
     sources, target = MOVES[event]
     moved = (
         update(Job)
-        .where(Job.state.in_(sources), *where)
+        .where(Job.state_in(*sources), *where)
         .values(state=target, **values)
         .returning(*Job.__table__.columns)
         .cte("moved")
@@ -133,7 +146,7 @@ _ADMIT = _move(Event.ADMITTED, Job.id.in_(select(_STARTABLE.c.id)), dispatched_a
 def admit(session: Session, provider: str) -> list[UUID]:
     """Dispatch as many of a provider's queued jobs as it has free slots for; publish the ids after the commit."""
     slots = admission.lock(session, provider)
-    return [row.id for row in session.execute(_ADMIT, {"provider": provider, "slots": slots})]
+    return [row.id for row in session.execute(_ADMIT, {"of_provider": provider, "slots": slots})]
 
 
 _CLAIM = _move(
@@ -210,7 +223,7 @@ def retry_later(session: Session, claim: Claim, failure: Failure, *, delay: time
 
 _EXTEND = (
     update(Job)
-    .where(Job.state == JobState.RUNNING, Job.worker == bindparam("holder"))
+    .where(Job.state_in(JobState.RUNNING), Job.worker == bindparam("holder"))
     .values(lease_until=func.clock_timestamp() + LEASE)
     .execution_options(synchronize_session=False)
 )
@@ -235,12 +248,20 @@ def rescue(session: Session) -> list[UUID]:
     return [row.id for row in session.execute(_RESCUE)]
 
 
-_TAKE_BACK = _move(Event.MESSAGE_LOST, Job.dispatched_at < func.clock_timestamp() - DELIVERY, dispatched_at=None)
+_TAKE_BACK = _move(
+    Event.MESSAGE_LOST,
+    Job.provider == bindparam("of_provider"),
+    Job.dispatched_at < func.clock_timestamp() - DELIVERY,
+    dispatched_at=None,
+)
 
 
-def take_back_undelivered(session: Session) -> list[UUID]:
-    """Queue again every dispatched job that no worker claimed within DELIVERY."""
-    return [row.id for row in session.execute(_TAKE_BACK)]
+def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
+    """Queue again a provider's dispatched jobs that no worker claimed within DELIVERY.
+
+    Only for when the broker holds no message of the provider any more, or messages would pile up there.
+    """
+    return [row.id for row in session.execute(_TAKE_BACK, {"of_provider": provider})]
 
 
 _CANCEL = _move(
@@ -253,16 +274,18 @@ def cancel(session: Session, job_id: UUID) -> bool:
     return session.execute(_CANCEL, {"job_id": job_id}).one_or_none() is not None
 
 
-def results(session: Session, job_ids: Iterable[UUID]) -> dict[UUID, Result]:
-    """The results of those jobs that are settled, in one query."""
-    rows = session.execute(
-        select(Job.id, Job.state, Job.created_at, Job.error, Image)
-        .outerjoin(Image, Image.job_id == Job.id)
-        .where(Job.id.in_(list(job_ids)), Job.state.in_(SETTLED))
-        .order_by(Job.id, Image.position)
-    )
+_RESULTS = (
+    select(Job.id, Job.state, Job.created_at, Job.error, Image)
+    .outerjoin(Image, Image.job_id == Job.id)
+    .where(Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), Job.state_in(*SETTLED))
+    .order_by(Job.id, Image.position)
+)
+
+
+def results(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Result]:
+    """The results of those jobs that are settled, in one query whatever their number."""
     found: dict[UUID, Result] = {}
-    for job_id, state, created_at, error, image in rows:
+    for job_id, state, created_at, error, image in session.execute(_RESULTS, {"job_ids": list(job_ids)}):
         failure = Failure.from_json(error) if error else None
         result = found.setdefault(job_id, Result(state=state, created_at=created_at, images=[], failure=failure))
         if image is not None:

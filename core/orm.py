@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ColumnElement,
     Dialect,
@@ -18,11 +19,12 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     func,
+    literal_column,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from core.states import LIVE, SETTLED, CallOutcome, Door, Event, JobState, Lane
+from core.states import SETTLED, CallOutcome, Door, Event, JobState, Lane
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -139,8 +141,9 @@ class Job(Base):
     settled_at: Mapped[datetime | None]
 
     @staticmethod
-    def is_live() -> ColumnElement[bool]:
-        return Job.state.in_(LIVE)
+    def state_in(*states: JobState) -> ColumnElement[bool]:
+        """Spelled out rather than bound, or a prepared statement could not use the partial indexes."""
+        return literal_column(one_of("jobs.state", states), Boolean)
 
 
 class JobEvent(Base):

@@ -1,0 +1,78 @@
+"""The HTTP process: every URL on one screen, and what holds for each of them."""
+
+import secrets
+import time
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from flask.typing import ResponseReturnValue
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from api import errors, health, images, models, pictures
+from api.auth import authenticate
+from api.validation import read_json
+from api.waiting import WaitingRoom
+from core.bootstrap import Services
+from core.keys import Caller
+
+MAX_BODY_BYTES = 1024 * 1024
+
+log = structlog.get_logger()
+
+
+def create_app(services: Services, room: WaitingRoom) -> Flask:
+    app = Flask("api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.before_request(_begin)
+    app.after_request(_finish)
+    errors.register(app)
+
+    def caller() -> Caller:
+        return authenticate(request, services.database)
+
+    @app.post("/v1/images/generations")
+    def generations() -> ResponseReturnValue:
+        return images.generate(services, room, caller=caller(), body=read_json(request), request_id=g.request_id)
+
+    @app.get("/v1/models")
+    def list_models() -> ResponseReturnValue:
+        caller()
+        return models.every(services.catalog)
+
+    @app.get("/v1/models/<path:model_id>")
+    def retrieve_model(model_id: str) -> ResponseReturnValue:
+        caller()
+        return models.one(services.catalog, model_id)
+
+    @app.get("/files/<name>")
+    def picture(name: str) -> ResponseReturnValue:
+        return pictures.show(services, request, name)
+
+    @app.get("/health/live")
+    def live() -> ResponseReturnValue:
+        return jsonify(status="ok")
+
+    @app.get("/health/ready")
+    def ready() -> ResponseReturnValue:
+        return health.ready(services)
+
+    return app
+
+
+def _begin() -> None:
+    g.begun = time.perf_counter()
+    g.request_id = f"req_{secrets.token_hex(16)}"
+    clear_contextvars()
+    bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    response.headers["x-request-id"] = g.request_id
+    log.info(
+        "http.answered",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        seconds=round(time.perf_counter() - g.begun, 4),
+    )
+    return response

@@ -1,0 +1,45 @@
+"""GET /health/ready: whether this process can take requests, and how the parts it leans on do."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.bootstrap import Services
+from core.errors import StoreUnavailable
+
+FAULTS = (SQLAlchemyError, RedisError, StoreUnavailable)
+
+
+def ready(services: Services) -> tuple[dict[str, Any], int]:
+    """200 while requests can be recorded, hence while Postgres answers; 503 otherwise.
+
+    Without Redis or the store a request is still accepted and ends once they are back: `degraded`.
+    """
+    checks = {
+        "postgres": lambda: _select_one(services),
+        "redis": services.notifier.ping,
+        "store": services.storage.ping,
+    }
+    parts = {name: _probe(check) for name, check in checks.items()}
+    able = parts["postgres"]["status"] == "ok"
+    whole = all(part["status"] == "ok" for part in parts.values())
+    status = "ok" if whole else "degraded" if able else "unavailable"
+    return {"status": status, "dependencies": parts}, 200 if able else 503
+
+
+def _select_one(services: Services) -> None:
+    with services.database.transaction() as session:
+        session.execute(text("SELECT 1"))
+
+
+def _probe(check: Callable[[], None]) -> dict[str, Any]:
+    begun = time.perf_counter()
+    try:
+        check()
+    except FAULTS as error:
+        return {"status": "unavailable", "error": type(error).__name__}
+    return {"status": "ok", "milliseconds": round((time.perf_counter() - begun) * 1000, 1)}

@@ -1,0 +1,44 @@
+"""POST /v1/images/generations: check, record, wait, answer."""
+
+from base64 import b64encode
+from typing import Any
+
+from structlog.contextvars import bind_contextvars
+
+from api.errors import JobFailed, WaitTooLong
+from api.schemas import images_response
+from api.validation import parse
+from api.waiting import WaitingRoom
+from core import ledger
+from core.bootstrap import Services
+from core.generation import ResponseFormat
+from core.keys import Caller
+from core.orm import Image
+from core.states import JobState
+
+
+def generate(
+    services: Services, room: WaitingRoom, *, caller: Caller, body: dict[str, Any], request_id: str
+) -> dict[str, Any]:
+    """Block until the job is settled. Raises InvalidRequest, JobFailed, WaitTooLong, StoreUnavailable.
+
+    The job does not depend on this call: it ends whether or not somebody still waits.
+    """
+    settings = services.settings
+    request, model = parse(body, services.catalog, settings.default_model)
+    job_id = ledger.new_job_id()
+    bind_contextvars(job_id=str(job_id))
+    with room.seat(job_id) as seat:
+        services.intake.submit(job_id, request, model=model, caller=caller, request_id=request_id)
+        result = seat.wait(settings.wait_seconds)
+    if result is None:
+        raise WaitTooLong
+    if result.state is not JobState.COMPLETED:
+        raise JobFailed(result.failure)
+
+    def show(image: Image) -> dict[str, str]:
+        if request.response_format is ResponseFormat.B64_JSON:
+            return {"b64_json": b64encode(services.storage.read(image.object_key)).decode()}
+        return {"url": f"{settings.public_url}/files/{image.name}"}
+
+    return images_response(result, show, model=model)

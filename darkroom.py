@@ -1,0 +1,206 @@
+"""The command `darkroom`: starts each part alone, and does the operator's small jobs.
+
+Each part is imported by its own command: the HTTP process must not load what a worker needs, nor the reverse.
+"""
+# ruff: noqa: PLC0415
+
+import os
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from core import settings as environment
+from core.errors import SettingsError
+from core.settings import Settings
+
+ROOT = Path(__file__).resolve().parent
+
+
+@click.group()
+def cli() -> None:
+    """Darkroom: rendering jobs behind the OpenAI Images API."""
+
+
+def read_settings() -> Settings:
+    try:
+        return environment.read(os.environ)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+def api(host: str, port: int) -> None:
+    """Serve the HTTP API."""
+    from api.server import serve
+
+    serve(read_settings(), bind=f"{host}:{port}")
+
+
+@cli.command()
+@click.option("--provider", required=True, help="Whose pictures this pool makes.")
+@click.option("--concurrency", default=500, show_default=True, help="Provider calls at once in this process.")
+def worker(provider: str, concurrency: int) -> None:
+    """Work on one provider's jobs."""
+    from workers.app import run
+
+    try:
+        run(read_settings(), provider=provider, concurrency=concurrency)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+def scheduler() -> None:
+    """Admit what is due, rescue what was lost, sweep what has expired."""
+    from workers.maintenance import run
+
+    run(read_settings())
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database and the bucket to what this release needs."""
+    from alembic import command
+    from alembic.config import Config
+
+    from core.bootstrap import assemble
+
+    services = assemble(read_settings())
+    command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
+    services.storage.create_bucket()
+
+
+@cli.group()
+def keys() -> None:
+    """API keys."""
+
+
+@keys.command("create")
+@click.argument("name")
+def create_key(name: str) -> None:
+    """Make a key and print it, this once."""
+    from core import keys as ledger_keys
+    from core.bootstrap import assemble
+
+    with assemble(read_settings()).database.transaction() as session:
+        key = ledger_keys.create(session, name)
+    click.echo(key)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Show every key's id, name, last four characters and state."""
+    from core import keys as ledger_keys
+    from core.bootstrap import assemble
+
+    with assemble(read_settings()).database.transaction() as session:
+        for key in ledger_keys.every(session):
+            state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "in force"
+            click.echo(f"{key.id}  …{key.hint}  {key.created_at:%Y-%m-%d %H:%M}  {state}  {key.name}")
+
+
+@keys.command("revoke")
+@click.argument("key_id", type=click.UUID)
+def revoke_key(key_id: UUID) -> None:
+    """Shut a key out from now on."""
+    from core import keys as ledger_keys
+    from core.bootstrap import assemble
+
+    with assemble(read_settings()).database.transaction() as session:
+        if not ledger_keys.revoke(session, key_id):
+            raise click.ClickException(f"there is no key {key_id} in force")
+
+
+@cli.group()
+def providers() -> None:
+    """Providers and their slots."""
+
+
+@providers.command("list")
+def list_providers() -> None:
+    """Show how many jobs of each provider may be under way at once."""
+    from core import admission
+    from core.bootstrap import assemble
+
+    with assemble(read_settings()).database.transaction() as session:
+        for name, slots in admission.slots(session).items():
+            click.echo(f"{name}  {slots} slots")
+
+
+@providers.command("slots")
+@click.argument("name")
+@click.argument("slots", type=click.IntRange(min=0))
+def set_slots(name: str, slots: int) -> None:
+    """Change a provider's slots at run time; 0 lets nothing new start."""
+    from core import admission
+    from core.bootstrap import assemble
+
+    with assemble(read_settings()).database.transaction() as session:
+        if not admission.set_slots(session, name, slots):
+            raise click.ClickException(f"there is no provider {name}")
+
+
+@cli.group()
+def jobs() -> None:
+    """Jobs on the ledger."""
+
+
+@jobs.command("show")
+@click.argument("job_id", type=click.UUID)
+def show_job(job_id: UUID) -> None:
+    """Tell what happened to a job, and what it may have cost."""
+    from core import calls, ledger
+    from core.bootstrap import assemble
+
+    with assemble(read_settings()).database.transaction() as session:
+        job = ledger.job(session, job_id)
+        if job is None:
+            raise click.ClickException(f"there is no job {job_id}")
+        click.echo(f"{job.id}  {job.state}  {job.model} by {job.provider}  request {job.request_id}")
+        for event in ledger.history(session, job_id):
+            detail = f"  {event.detail['kind']}: {event.detail['message']}" if event.detail else ""
+            click.echo(f"{event.at:%Y-%m-%d %H:%M:%S.%f}  attempt {event.attempt}  {event.event}{detail}")
+        for call in calls.of_job(session, job_id):
+            click.echo(f"{call.sent_at:%Y-%m-%d %H:%M:%S.%f}  attempt {call.attempt}  call {call.outcome}")
+
+
+@jobs.command("cancel")
+@click.argument("job_id", type=click.UUID)
+def cancel_job(job_id: UUID) -> None:
+    """Settle a job as cancelled. A provider call under way is finished, and paid for."""
+    from core import ledger
+    from core.bootstrap import assemble
+
+    services = assemble(read_settings())
+    with services.database.transaction() as session:
+        if not ledger.cancel(session, job_id):
+            raise click.ClickException(f"there is no job {job_id} that could be cancelled")
+    services.notifier.announce(job_id)
+
+
+@cli.command()
+@click.option("--servers-only", is_flag=True, help="Only Postgres, Valkey and the store.")
+def sandbox(*, servers_only: bool) -> None:
+    """Run everything on this machine, on real servers, without Docker."""
+    from sandbox.stack import main
+
+    sys.exit(main(servers_only=servers_only))
+
+
+@cli.command()
+@click.argument("provider", type=click.Choice(["openai"]))
+@click.option("--port", required=True, type=int)
+@click.option("--api-key", required=True, help="The key that callers must show.")
+def simulators(provider: str, port: int, api_key: str) -> None:
+    """Stand in for a provider: its wire format, its faults, and a count of what it would have charged."""
+    from sandbox.simulators.serve import main
+
+    main(provider, port=port, api_key=api_key)
+
+
+if __name__ == "__main__":
+    cli()

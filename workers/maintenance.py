@@ -1,0 +1,97 @@
+"""The scheduler process: admits what is due, takes back what was lost, sweeps what has expired.
+
+Every duty is guarded in the ledger, so that a second scheduler only looks twice.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from threading import Event
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerDown
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import admission, images, ledger, logs
+from core.bootstrap import Services, assemble
+from core.errors import StoreUnavailable
+from core.settings import Settings
+
+TICK_SECONDS = 0.5
+SWEEP_BATCH = 500
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> None:
+    """Do every duty at its pace until SIGTERM or SIGINT."""
+    logs.configure()
+    services = assemble(settings)
+    stop = Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
+    duties = {admit: 0.5, rescue: 2.0, take_back: 5.0, sweep: 30.0}
+    due = dict.fromkeys(duties, 0.0)
+    register(services)
+    log.info("scheduler.ready")
+    while not stop.wait(TICK_SECONDS):
+        for duty, seconds in duties.items():
+            if time.monotonic() >= due[duty]:
+                due[duty] = time.monotonic() + seconds
+                attend(duty, services)
+    services.close()
+
+
+def attend(duty: Callable[[Services], None], services: Services) -> None:
+    """A part that is away now is tried again at the next turn."""
+    try:
+        duty(services)
+    except (SQLAlchemyError, BrokerDown, OSError, StoreUnavailable) as error:
+        log.warning("duty.failed", duty=duty.__name__, error=str(error).partition("\n")[0])
+
+
+def register(services: Services) -> None:
+    """Give each provider of the catalog its row."""
+    with services.database.transaction() as session:
+        for provider in services.catalog.providers:
+            admission.register(session, provider)
+
+
+def admit(services: Services) -> None:
+    """Start what is due: retries whose time has come, and what a change of slots lets in."""
+    for provider in services.catalog.providers:
+        with services.database.transaction() as session:
+            admitted = ledger.admit(session, provider)
+        services.broker.publish(provider, admitted)
+
+
+def rescue(services: Services) -> None:
+    """Queue again what died with its worker."""
+    with services.database.transaction() as session:
+        rescued = ledger.rescue(session)
+    if rescued:
+        log.warning("jobs.rescued", jobs=[str(job_id) for job_id in rescued])
+
+
+def take_back(services: Services) -> None:
+    """Queue again what was dispatched and is in the broker no more."""
+    for provider in services.catalog.providers:
+        if services.broker.waiting(provider):
+            continue
+        with services.database.transaction() as session:
+            lost = ledger.take_back_undelivered(session, provider)
+        if lost:
+            log.warning("messages.lost", provider=provider, jobs=[str(job_id) for job_id in lost])
+
+
+def sweep(services: Services) -> None:
+    """Delete pictures whose hour is over, a batch at a time."""
+    while True:
+        with services.database.transaction() as session:
+            batch = images.expired(session, most=SWEEP_BATCH)
+        if not batch:
+            return
+        services.storage.remove(image.object_key for image in batch)
+        with services.database.transaction() as session:
+            images.mark_swept(session, [image.name for image in batch])
+        log.info("pictures.swept", pictures=len(batch))

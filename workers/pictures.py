@@ -1,0 +1,40 @@
+"""A provider's bytes become a picture that can be trusted: decoded, of the size ordered, a PNG."""
+
+from io import BytesIO
+
+from PIL import Image, ImageOps
+
+from core.generation import Size
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+# Far above any size on offer, far below what would exhaust memory when it is unpacked.
+MOST_PIXELS = 64_000_000
+
+
+class NotAPicture(Exception):
+    """The bytes are no whole picture of a known format, or one beyond all bounds."""
+
+
+def develop(data: bytes, size: Size) -> bytes:
+    """Decode, and return a PNG of exactly `size`; bytes that are one already are returned as they came.
+
+    Raises NotAPicture.
+    """
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise NotAPicture(f"{picture.width}x{picture.height} pixels")
+            picture.load()
+            if picture.format == "PNG" and picture.size == size:
+                return data
+            return _png(picture, size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise NotAPicture(str(error)) from error
+
+
+def _png(picture: Image.Image, size: Size) -> bytes:
+    """Cut what is too wide or too high from the middle, then scale."""
+    fitted = picture if picture.size == size else ImageOps.fit(picture, size)
+    file = BytesIO()
+    fitted.save(file, "PNG")
+    return file.getvalue()
