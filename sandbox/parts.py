@@ -9,7 +9,7 @@ from sandbox import readiness
 from sandbox.home import Home
 from sandbox.service import Command, Service
 
-_CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def simulator(home: Home, upstream: Upstream, environment: Mapping[str, str]) ->
         name=upstream.simulator,
         argv=_darkroom("simulators", upstream.provider, "--port", str(port), "--api-key", key),
         environment=environment,
-        folder=_CHECKOUT,
+        folder=CHECKOUT,
         ready=readiness.http_ok(port, "/"),
         address=simulator_address(home, upstream),
     )
@@ -60,7 +60,7 @@ def api(port: int, environment: Mapping[str, str]) -> Service:
         name="api",
         argv=_darkroom("api", "--host", "127.0.0.1", "--port", str(port)),
         environment=environment,
-        folder=_CHECKOUT,
+        folder=CHECKOUT,
         ready=readiness.http_ok(port, "/health/ready"),
         address=f"http://127.0.0.1:{port}",
     )
@@ -71,7 +71,7 @@ def scheduler(environment: Mapping[str, str]) -> Service:
         name="scheduler",
         argv=_darkroom("scheduler"),
         environment=environment,
-        folder=_CHECKOUT,
+        folder=CHECKOUT,
         ready=readiness.logged("scheduler.ready"),
     )
 
@@ -82,7 +82,7 @@ def workers(environment: Mapping[str, str]) -> list[Service]:
             name=f"worker-{upstream.provider}",
             argv=_darkroom("worker", "--provider", upstream.provider),
             environment=environment,
-            folder=_CHECKOUT,
+            folder=CHECKOUT,
             ready=readiness.logged("worker.ready"),
         )
         for upstream in UPSTREAMS
@@ -90,12 +90,12 @@ def workers(environment: Mapping[str, str]) -> list[Service]:
 
 
 def migrate(environment: Mapping[str, str]) -> Command:
-    return Command(name="migrate", argv=_darkroom("migrate"), environment=environment, folder=_CHECKOUT)
+    return Command(name="migrate", argv=_darkroom("migrate"), environment=environment, folder=CHECKOUT)
 
 
 def make_key(environment: Mapping[str, str]) -> Command:
     return Command(
-        name="keys", argv=_darkroom("keys", "create", "sandbox"), environment=environment, folder=_CHECKOUT
+        name="keys", argv=_darkroom("keys", "create", "sandbox"), environment=environment, folder=CHECKOUT
     )
 
 

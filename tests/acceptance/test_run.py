@@ -162,7 +162,7 @@ def test_a_port_in_use_is_said_before_anything_starts(start: Start) -> None:
 
 def test_a_signal_during_the_start_stops_cleanly(start: Start) -> None:
     sandbox = start()
-    until(lambda: sandbox.process.children(), "something has started")
+    until(sandbox.process.children, "something has started")
     family = sandbox.family()
 
     sandbox.process.send_signal(signal.SIGTERM)
