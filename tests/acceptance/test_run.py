@@ -119,6 +119,7 @@ def test_a_killed_supervisor_leaves_no_orphans_and_the_next_one_the_same_key(sta
     killed.process.kill()
 
     until(lambda: all_gone(family), "every process has ended", within=5)
+    (killed.home / "ready.json").unlink()
     assert start(servers_only=False, port=killed.port).ready()["api_key"] == first["api_key"]
 
 
