@@ -11,7 +11,7 @@ MOST_FAILURES = 5
 MOST_STORE_FAILURES = 10
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=30)
-# Throttling does not use attempts up; a job this old is given up all the same.
+# Throttling does not use attempts up; a job that would have to wait beyond this age is given up all the same.
 MOST_PATIENCE = timedelta(minutes=30)
 # A second call after a lost answer may pay twice for one picture, so it is made once only.
 MOST_UNKNOWN = 2
@@ -55,8 +55,8 @@ def after_failure(
     if kind in PERMANENT:
         return None
     if kind is FailureKind.THROTTLED:
-        patient = situation.age <= MOST_PATIENCE
-        return Retry(retry_after or _back_off(situation.failures + 2), counts=False) if patient else None
+        delay = retry_after or _back_off(situation.failures + 2)
+        return Retry(delay, counts=False) if situation.age + delay <= MOST_PATIENCE else None
     most = MOST_STORE_FAILURES if kind is FailureKind.STORE else MOST_FAILURES
     lost_an_answer = kind is FailureKind.UNKNOWN and situation.unknown + 1 >= MOST_UNKNOWN
     if lost_an_answer or situation.failures + 1 >= most:
