@@ -11,16 +11,19 @@ from api.validation import parse
 from api.waiting import WaitingRoom
 from core import ledger
 from core.bootstrap import Services
+from core.errors import Failure, FailureKind, StoreUnavailable
 from core.generation import ResponseFormat
 from core.keys import Caller
 from core.orm import Image
 from core.states import JobState
 
+UNREADABLE = Failure(FailureKind.STORE, "The picture was made, but could not be read back from the store.")
+
 
 def generate(
     services: Services, room: WaitingRoom, *, caller: Caller, body: dict[str, Any], request_id: str
 ) -> dict[str, Any]:
-    """Block until the job is settled. Raises InvalidRequest, JobFailed, WaitTooLong, StoreUnavailable.
+    """Block until the job is settled. Raises InvalidRequest, JobFailed, WaitTooLong.
 
     The job does not depend on this call: it ends whether or not somebody still waits.
     """
@@ -41,4 +44,7 @@ def generate(
             return {"b64_json": b64encode(services.storage.read(image.object_key)).decode()}
         return {"url": f"{settings.public_url}/files/{image.name}"}
 
-    return images_response(result, show, model=model)
+    try:
+        return images_response(result, show, model=model)
+    except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
+        raise JobFailed(UNREADABLE) from error

@@ -1,13 +1,19 @@
 """GET /files/img-….png: a picture, streamed from the store until its hour is over."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
+import structlog
 from flask import Request, Response
+from minio.error import S3Error
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from core import images
 from core.bootstrap import Services
-from core.errors import PictureExpired, PictureMissing
+from core.errors import PictureExpired, PictureMissing, StoreUnavailable
 from core.orm import Image
+
+log = structlog.get_logger()
 
 
 def show(services: Services, request: Request, name: str) -> Response:
@@ -21,17 +27,30 @@ def show(services: Services, request: Request, name: str) -> Response:
     response.cache_control.max_age = int(left.total_seconds())
     response.headers["Content-Disposition"] = "inline"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    if request.if_none_match.contains(image.sha256):
+    if request.if_none_match.contains_weak(image.sha256):
         response.status_code = 304
         return response
     offset, length = _range(request, image, response)
     response.content_length = length
     if request.method == "GET" and length:
-        response.response = services.storage.stream(image.object_key, offset=offset, length=length)
+        response.response = _stream(services, image, offset=offset, length=length)
     return response
 
 
+def _stream(services: Services, image: Image, *, offset: int, length: int) -> Iterator[bytes]:
+    """An object that the store has lost will not come back: that is no picture, rather than come again later."""
+    try:
+        return services.storage.stream(image.object_key, offset=offset, length=length)
+    except StoreUnavailable as error:
+        if isinstance(error.__cause__, S3Error) and error.__cause__.code == "NoSuchKey":
+            log.error("picture.lost", image=image.name, job_id=str(image.job_id))  # noqa: TRY400 - it says enough
+            raise PictureMissing from error
+        raise
+
+
 def _find(services: Services, name: str) -> tuple[Image, timedelta]:
+    if "\0" in name:  # no text to Postgres
+        raise PictureMissing
     with services.database.transaction() as session:
         found = images.find(session, name)
     if found is None:
@@ -43,7 +62,7 @@ def _find(services: Services, name: str) -> tuple[Image, timedelta]:
 
 
 def _range(request: Request, image: Image, response: Response) -> tuple[int, int]:
-    """Offset and length to send; sets 206 or 416 and `Content-Range`.
+    """Offset and length to send; sets 206 and `Content-Range`, or raises 416.
 
     Several ranges at once, or one that is conditional on an older picture, get the whole (RFC 9110, 14.2).
     """
@@ -53,9 +72,7 @@ def _range(request: Request, image: Image, response: Response) -> tuple[int, int
         return 0, image.bytes
     span = asked.range_for_length(image.bytes)
     if span is None:
-        response.status_code = 416
-        response.headers["Content-Range"] = f"bytes */{image.bytes}"
-        return 0, 0
+        raise RequestedRangeNotSatisfiable(image.bytes)
     response.status_code = 206
     response.headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{image.bytes}"
     return span[0], span[1] - span[0]

@@ -34,8 +34,8 @@ def read_json(request: Request) -> dict[str, Any]:
             "Please try again with a supported content type."
         )
     try:
-        body = json.loads(request.get_data())
-    except ValueError:
+        body = json.loads(request.get_data(), parse_constant=_not_json)
+    except (ValueError, RecursionError):  # the latter: nested beyond all reason
         raise InvalidRequest(
             "We could not parse the JSON body of your request. (HINT: the body must be valid JSON, "
             "sent with the header 'Content-Type: application/json'.)"
@@ -48,6 +48,11 @@ def read_json(request: Request) -> dict[str, Any]:
     return body
 
 
+def _not_json(word: str) -> NoReturn:
+    """Python would read NaN and Infinity, JSON knows neither."""
+    raise ValueError(word)
+
+
 def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> tuple[GenerationRequest, Model]:
     """Check a body against the contract and against its model. Raises InvalidRequest.
 
@@ -57,7 +62,7 @@ def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> 
         fields = ImageGenerationBody.model_validate(body)
     except ValidationError as error:
         _refuse(error.errors(include_url=False))
-    model = _model(fields.model or default_model, catalog)
+    model = _model(default_model if fields.model is None else fields.model, catalog)
     request = GenerationRequest(
         model=model.id,
         prompt=_prompt(fields.prompt, model),
@@ -95,9 +100,7 @@ def _prompt(prompt: str, model: Model) -> str:
             param="prompt",
         )
     if "\0" in prompt or any("\ud800" <= character <= "\udfff" for character in prompt):
-        raise InvalidRequest(
-            "Invalid 'prompt': it holds characters that are not text.", code="invalid_value", param="prompt"
-        )
+        raise _not_text("prompt")
     return prompt
 
 
@@ -146,6 +149,11 @@ def _not_a_member(name: str, text: str, offered: Sequence[str]) -> InvalidReques
     )
 
 
+def _not_text(name: str) -> InvalidRequest:
+    message = f"Invalid '{name}': it holds characters that are not text."
+    return InvalidRequest(message, code="invalid_value", param=name)
+
+
 def _unknown(name: str) -> InvalidRequest:
     return InvalidRequest(f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
 
@@ -154,19 +162,30 @@ def _refuse(found: list[ErrorDetails]) -> NoReturn:
     """Raise the fault that OpenAI's service would name first."""
 
     def rank(fault: ErrorDetails) -> tuple[bool, int]:
-        name = str(fault["loc"][0])
-        return fault["type"] != "extra_forbidden", ORDER.index(name) if name in ORDER else len(ORDER)
+        name = _name(fault)
+        return not _is_unknown(fault), ORDER.index(name) if name in ORDER else len(ORDER)
 
     raise _worded(min(found, key=rank))
 
 
+def _name(fault: ErrorDetails) -> str:
+    """The parameter at fault; pydantic cannot locate a name that is itself not text, and gives it as the input."""
+    return str(fault["loc"][0] if fault["loc"] else fault["input"])
+
+
+def _is_unknown(fault: ErrorDetails) -> bool:
+    return fault["type"] == "extra_forbidden" or not fault["loc"]
+
+
 def _worded(fault: ErrorDetails) -> InvalidRequest:
-    name, given = str(fault["loc"][0]), fault["input"]
+    name, given = _name(fault), fault["input"]
+    if _is_unknown(fault):
+        return _unknown(name)
     match fault["type"]:
-        case "extra_forbidden":
-            return _unknown(name)
         case "missing":
             message, code = f"Missing required parameter: '{name}'.", "missing_required_parameter"
+        case "string_unicode":
+            return _not_text(name)
         case "string_too_short":
             code = "empty_string"
             message = (

@@ -1,0 +1,110 @@
+import re
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+
+from core.errors import SettingsError
+from core.settings import Settings, read
+
+ROOT = Path(__file__).resolve().parents[3]
+REQUIRED = {
+    "DATABASE_URL": "postgresql+psycopg://darkroom:hush-1@127.0.0.1/darkroom",
+    "REDIS_URL": "redis://:hush-2@127.0.0.1/0",
+    "S3_ENDPOINT": "http://127.0.0.1:9000",
+    "S3_ACCESS_KEY": "hush-3",
+    "S3_SECRET_KEY": "hush-4",
+}
+DEFAULTS = {
+    field.metadata["name"]: field.default
+    for field in fields(Settings)
+    if field.default is not MISSING and field.default is not None
+}
+
+
+def test_what_is_required_is_enough() -> None:
+    settings = read(REQUIRED)
+
+    assert settings.database_url == REQUIRED["DATABASE_URL"]
+    assert (settings.s3_bucket, settings.wait_seconds) == ("darkroom", 240.0)
+    assert settings.default_model is None
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({})
+
+    assert str(refused.value) == "; ".join(f"{name} is required" for name in REQUIRED)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_an_empty_variable_counts_as_absent(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is required$"):
+        read({**REQUIRED, name: ""})
+
+
+def test_what_is_unreadable_is_named_beside_what_is_missing_and_not_repeated() -> None:
+    garbled = {**REQUIRED, "DARKROOM_WAIT_SECONDS": "soon", "S3_ENDPOINT": "store:9000", "REDIS_URL": ""}
+
+    with pytest.raises(SettingsError) as refused:
+        read(garbled)
+
+    message = "REDIS_URL is required; S3_ENDPOINT is not readable; DARKROOM_WAIT_SECONDS is not readable"
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("address", ["http://store:9000/", "http://store:9000"])
+def test_an_address_loses_its_trailing_slash(address: str) -> None:
+    assert read({**REQUIRED, "S3_ENDPOINT": address}).s3_endpoint == "http://store:9000"
+
+
+def test_no_secret_shows_when_settings_are_printed() -> None:
+    settings = read({**REQUIRED, "OPENAI_API_KEY": "hush-5"})
+
+    assert "hush" not in repr(settings)
+    assert "hush" not in str(settings)
+    assert "http://127.0.0.1:9000" in repr(settings)
+
+
+@pytest.mark.parametrize(("key", "providers"), [("sk-upstream", {"openai"}), ("", set())])
+def test_a_provider_is_called_only_with_a_key(key: str, providers: set[str]) -> None:
+    assert read({**REQUIRED, "OPENAI_API_KEY": key}).providers == providers
+
+
+def test_other_variables_are_nobodys_business() -> None:
+    assert read({**REQUIRED, "PATH": "/bin", "DARKROOM_NONSENSE": "1"}) == read(REQUIRED)
+
+
+def _examples() -> list[tuple[str, re.Match[str]]]:
+    """Each variable of the example with the line before it; `# NAME=value` shows a default."""
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    variable = re.compile(r"(?P<off># ?)?(?P<name>[A-Z][A-Z0-9_]+)=(?P<value>.*)")
+    pairs = zip(["", *lines], lines, strict=False)
+    return [(before, match) for before, line in pairs if (match := variable.fullmatch(line))]
+
+
+def test_the_example_environment_names_every_setting_once_and_nothing_else() -> None:
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+
+    names = [match["name"] for _, match in _examples()]
+
+    settings = {field.metadata["name"] for field in fields(Settings)}
+    assert sorted(names) == sorted(settings | set(re.findall(r"\$\{([A-Z0-9_]+)", compose)))
+
+
+def test_the_example_environment_explains_every_setting() -> None:
+    assert [match["name"] for before, match in _examples() if not re.match(r"# ?\w", before)] == []
+
+
+def test_the_example_environment_shows_the_real_defaults() -> None:
+    shown = {match["name"]: match["value"] for _, match in _examples() if match["off"]}
+    # Read by the product's own parser, since 240 and 240.0 are the same default.
+    settings = read({**REQUIRED, **shown})
+
+    values = {field.metadata["name"]: getattr(settings, field.name) for field in fields(Settings)}
+    assert {name: values[name] for name in DEFAULTS} == DEFAULTS
+    assert set(DEFAULTS) <= set(shown)
+
+
+def test_the_example_environment_sets_what_is_required() -> None:
+    assert {match["name"] for _, match in _examples() if not match["off"]} >= set(REQUIRED)
