@@ -23,6 +23,13 @@ def http_ok(port: int, path: str) -> Check:
     return answers(port, question.encode(), b" 200 ")
 
 
+def all_of(*checks: Check) -> Check:
+    async def check(log: Log) -> bool:
+        return all([await each(log) for each in checks])
+
+    return check
+
+
 def logged(event: str) -> Check:
     """Ready once the part has logged this event since it was started."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox import readiness
 from sandbox.home import Home
-from sandbox.service import Service
+from sandbox.service import Check, Service
 
 BUCKET = "darkroom"
 _SERVERS = ("s3", "master", "volume", "filer", "admin")
@@ -17,7 +17,7 @@ def service(home: Home, environment: dict[str, str]) -> Service:
     return Service(
         name="store",
         argv=[Path(sys.executable).with_name("weed"), "mini", *_flags(home, ports)],
-        ready=readiness.http_ok(ports["s3"], "/healthz"),
+        ready=_takes_pictures(ports),
         address=address(home),
         environment={**environment, "GOMEMLIMIT": "300MiB"},
         folder=home.room("store"),
@@ -27,6 +27,15 @@ def service(home: Home, environment: dict[str, str]) -> Service:
 
 def address(home: Home) -> str:
     return f"http://127.0.0.1:{home.port('store-s3')}"
+
+
+def _takes_pictures(ports: dict[str, int]) -> Check:
+    """The S3 port answers before the bucket is there, and before there is a volume to write to."""
+    return readiness.all_of(
+        readiness.http_ok(ports["s3"], "/healthz"),
+        readiness.http_ok(ports["filer"], f"/buckets/{BUCKET}/"),
+        readiness.http_ok(ports["master"], f"/dir/assign?collection={BUCKET}"),
+    )
 
 
 def _flags(home: Home, ports: dict[str, int]) -> list[str]:

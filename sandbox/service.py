@@ -33,6 +33,8 @@ class Log:
         return file
 
     def text(self) -> str:
+        if not self.path.exists():
+            return ""
         with self.path.open("rb") as file:
             file.seek(self._start)
             return file.read().decode("utf-8", "replace")

@@ -1,5 +1,6 @@
 """The sandbox as its user meets it: started, interrupted, killed, and started again."""
 
+import io
 import json
 import os
 import signal
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 import pytest
 import requests
+from minio import Minio
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS_ONLY = "import sys; from sandbox.stack import main; sys.exit(main(servers_only=True))"
@@ -131,6 +134,21 @@ def test_the_next_sandbox_may_start_at_once_after_a_kill(start: Start) -> None:
     (killed.home / "ready.json").unlink()
 
     assert start().ready()["environment"] == first["environment"]
+
+
+def test_the_store_takes_a_picture_the_moment_it_is_ready(start: Start) -> None:
+    environment = start().ready()["environment"]
+    store = Minio(
+        environment["S3_ENDPOINT"].removeprefix("http://"),
+        access_key=environment["S3_ACCESS_KEY"],
+        secret_key=environment["S3_SECRET_KEY"],
+        secure=False,
+    )
+
+    store.put_object(environment["S3_BUCKET"], "img-1.png", io.BytesIO(b"picture"), length=7)
+
+    with closing(store.get_object(environment["S3_BUCKET"], "img-1.png")) as answer:
+        assert answer.read() == b"picture"
 
 
 def test_a_part_that_dies_is_named_and_back(start: Start) -> None:
