@@ -32,9 +32,9 @@ from core.orm import Closed, Image, Job, JobEvent
 from core.states import MOVES, SETTLED, Door, Event, JobState, Lane
 
 # A worker that was not heard of for this long has lost its jobs; it says so four times in that time.
-LEASE = timedelta(seconds=20)
+LEASE = timedelta(seconds=12)
 # A message that no worker claimed for this long is taken for lost.
-DELIVERY = timedelta(seconds=15)
+DELIVERY = timedelta(seconds=8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,3 +32,5 @@ def configure() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for chatter in ("celery.worker.strategy", "celery.app.trace"):  # our own lines say the same, with the ids
+        logging.getLogger(chatter).setLevel(logging.WARNING)

@@ -30,7 +30,7 @@ def run(settings: Settings) -> None:
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    duties = {admit: 0.5, rescue: 2.0, take_back: 5.0, sweep: 30.0}
+    duties = {admit: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     log.info("scheduler.ready")

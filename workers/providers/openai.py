@@ -3,10 +3,10 @@
 Wire facts: OpenAI's OpenAPI document 2.3.0 and recorded answers; see docs/providers/openai.md.
 """
 
-import json
 from base64 import b64decode
 from binascii import Error as NotBase64
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from workers.providers.base import Order, RawPicture
@@ -19,14 +19,15 @@ from workers.providers.errors import (
     Throttled,
     Unavailable,
 )
-from workers.providers.http import Answer, Client
+from workers.providers.http import Answer, Client, legible
 
 GPT_QUALITY = {"standard": "medium", "hd": "high"}
 # GPT image models draw no less than this; smaller pictures are scaled down here.
 GPT_SMALLEST = 1024
+LONGEST_PROMPT = 32_000
 MODERATED_CODES = {"moderation_blocked", "content_policy_violation"}
-OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
-THEIRS = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
+CALLERS = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 BILLING_CODES = {
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -45,10 +46,10 @@ class OpenAI:
         native = order.upstream_model.startswith("dall-e")
         body = _dall_e(order) if native else _gpt_image(order)
         answer = self._client.post("/images/generations", body)
-        if answer.status != HTTPStatus.OK:
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise _error(answer)
         made_from = None if native else body["prompt"]
-        return _pictures(answer.body, made_from)
+        return _pictures(answer, made_from)
 
 
 def _dall_e(order: Order) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _gpt_image(order: Order) -> dict[str, Any]:
     """GPT image models know no `style`: the one that is not their habit goes into the prompt."""
     natural = "\n\nA natural, realistic look, not hyper-real or dramatic." if order.style == "natural" else ""
     width, height = order.size
-    factor = max(1, GPT_SMALLEST // min(width, height))
+    factor = ceil(GPT_SMALLEST / min(width, height))
     return {
         "model": order.upstream_model,
         "prompt": order.prompt + natural,
@@ -79,48 +80,44 @@ def _gpt_image(order: Order) -> dict[str, Any]:
     }
 
 
-def _pictures(body: bytes, made_from: str | None) -> list[RawPicture]:
-    """A 200 that holds no picture was very likely charged all the same."""
+def _pictures(answer: Answer, made_from: str | None) -> list[RawPicture]:
+    """A success that holds no picture was very likely charged all the same."""
     try:
-        items = json.loads(body)["data"]
-        pictures = [
-            RawPicture(b64decode(item["b64_json"], validate=True), item.get("revised_prompt") or made_from)
-            for item in items
-        ]
+        pictures = [_picture(item, made_from) for item in answer.json()["data"]]
     except (ValueError, NotBase64, LookupError, TypeError, AttributeError) as error:
-        raise OutcomeUnknown("a 200 whose body is not a list of pictures") from error
+        raise OutcomeUnknown(f"a {answer.status} whose body is not a list of pictures") from error
     if not pictures:
-        raise OutcomeUnknown("a 200 without pictures")
+        raise OutcomeUnknown(f"a {answer.status} without pictures")
     return pictures
 
 
+def _picture(item: dict[str, Any], made_from: str | None) -> RawPicture:
+    revised = item.get("revised_prompt")
+    data = b64decode(item["b64_json"], validate=True)
+    return RawPicture(data, legible(revised, most=LONGEST_PROMPT) if revised else made_from)
+
+
 def _error(answer: Answer) -> ProviderError:
-    fault = _fault(answer.body)
-    code, message = fault.get("code"), str(fault.get("message") or "")
+    fault = _fault(answer)
+    code, message = legible(fault.get("code")), legible(fault.get("message") or "")
     detail = f"{answer.status} {code}: {message}"
     if code in MODERATED_CODES:
         return Moderated(detail)
-    if code in BILLING_CODES or answer.status in OURS or fault.get("param") == "model":
+    if code in BILLING_CODES or fault.get("param") == "model":
         return Misconfigured(detail)
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Throttled(detail, retry_after=_retry_after(answer))
-    if answer.status in THEIRS:
+        return Throttled(detail, retry_after=answer.retry_after)
+    if answer.status in CALLERS:
         return Rejected(message or "The provider refused the request.")
-    return Unavailable(detail)
+    if answer.status in TRY_AGAIN or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unavailable(detail)
+    # The key, the account, the address: a redirect, too, means that the address is wrong.
+    return Misconfigured(detail)
 
 
-def _fault(body: bytes) -> dict[str, Any]:
+def _fault(answer: Answer) -> dict[str, Any]:
     try:
-        fault = json.loads(body)["error"]
+        fault = answer.json()["error"]
     except (ValueError, LookupError, TypeError):
         return {}
     return fault if isinstance(fault, dict) else {}
-
-
-def _retry_after(answer: Answer) -> float | None:
-    for header, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return float(answer.headers[header]) * scale
-        except (KeyError, ValueError):
-            continue
-    return None

@@ -1,0 +1,80 @@
+"""Makes what a test needs on the ledger, by the same moves as the product."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from core import admission, keys, ledger
+from core.bootstrap import Services
+from core.generation import GenerationRequest, ResponseFormat, Size
+from core.keys import Caller
+from core.ledger import Claim
+from core.orm import Job
+from core.states import JobState
+
+SMALL = Size(256, 256)
+
+
+def make_caller(services: Services) -> tuple[str, Caller]:
+    """A key and its owner."""
+    with services.database.transaction() as session:
+        key = keys.create(session, "tester")
+        session.flush()
+        caller = keys.find(session, key)
+        assert caller
+    return key, caller
+
+
+def make_request(*, n: int = 1, prompt: str = "a lighthouse", size: Size = SMALL) -> GenerationRequest:
+    return GenerationRequest(
+        model="dall-e-2",
+        prompt=prompt,
+        n=n,
+        size=size,
+        quality="standard",
+        style=None,
+        response_format=ResponseFormat.URL,
+    )
+
+
+def register(services: Services, *, slots: int = admission.DEFAULT_SLOTS) -> None:
+    with services.database.transaction() as session:
+        admission.register(session, "openai")
+        admission.set_slots(session, "openai", slots)
+
+
+def make_job(services: Services, *, n: int = 1, admit: bool = True) -> UUID:
+    """A job that is dispatched, or queued where it is not admitted."""
+    _, caller = make_caller(services)
+    model = services.catalog.model("dall-e-2")
+    assert model
+    job_id = ledger.new_job_id()
+    with services.database.transaction() as session:
+        ledger.record(session, job_id, make_request(n=n), model=model, key_id=caller.key_id, request_id="req_test")
+        if admit:
+            admission.register(session, "openai")
+            assert job_id in ledger.admit(session, "openai")
+    return job_id
+
+
+def claim(services: Services, job_id: UUID, *, worker: str = "worker-1") -> Claim:
+    with services.database.transaction() as session:
+        claimed = ledger.claim(session, job_id, worker)
+    assert claimed
+    return claimed
+
+
+def lose_lease(services: Services, job_id: UUID) -> None:
+    """As if the worker had not been heard of for too long."""
+    with services.database.transaction() as session:
+        job = session.get_one(Job, job_id)
+        assert job.lease_until
+        job.lease_until -= ledger.LEASE + timedelta(seconds=1)
+
+
+def job_of(services: Services, job_id: UUID) -> Job:
+    with services.database.transaction() as session:
+        return session.get_one(Job, job_id)
+
+
+def state_of(services: Services, job_id: UUID) -> JobState:
+    return job_of(services, job_id).state

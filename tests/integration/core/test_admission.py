@@ -1,0 +1,75 @@
+"""Which jobs may start: first come, first served, never more than the slots."""
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+from core import admission, ledger
+from core.bootstrap import Services
+from core.states import JobState
+from tests import builders
+
+
+def admit(services: Services) -> list[UUID]:
+    with services.database.transaction() as session:
+        return ledger.admit(session, "openai")
+
+
+def test_no_more_jobs_are_dispatched_than_there_are_slots(services: Services) -> None:
+    builders.register(services, slots=3)
+    jobs = [builders.make_job(services, admit=False) for _ in range(5)]
+
+    assert sorted(admit(services)) == sorted(jobs[:3])
+    assert admit(services) == []
+
+
+def test_running_jobs_take_slots_and_settled_ones_give_them_back(services: Services) -> None:
+    builders.register(services, slots=1)
+    first, second = (builders.make_job(services, admit=False) for _ in range(2))
+    assert admit(services) == [first]
+    claim = builders.claim(services, first)
+    assert admit(services) == []
+
+    with services.database.transaction() as session:
+        assert ledger.succeed(session, claim)
+        assert ledger.admit(session, "openai") == [second]
+
+
+def test_many_at_once_do_not_overshoot_the_slots(services: Services) -> None:
+    builders.register(services, slots=10)
+    for _ in range(40):
+        builders.make_job(services, admit=False)
+
+    with ThreadPoolExecutor(8) as admitters:
+        rounds = list(admitters.map(lambda _: admit(services), range(16)))
+
+    admitted = [job_id for round_ in rounds for job_id in round_]
+    assert len(admitted) == len(set(admitted)) == 10
+
+
+def test_a_provider_that_nobody_registered_starts_nothing(services: Services) -> None:
+    job_id = builders.make_job(services, admit=False)
+
+    assert admit(services) == []
+    assert builders.state_of(services, job_id) is JobState.QUEUED
+
+
+def test_fewer_slots_hold_new_jobs_back_and_leave_running_ones_alone(services: Services) -> None:
+    builders.register(services, slots=2)
+    running = [builders.make_job(services) for _ in range(2)]
+    waiting = builders.make_job(services, admit=False)
+
+    builders.register(services, slots=1)
+
+    assert admit(services) == []
+    assert [builders.state_of(services, job) for job in running] == [JobState.DISPATCHED] * 2
+    assert builders.state_of(services, waiting) is JobState.QUEUED
+
+
+def test_registering_again_keeps_the_slots_an_operator_set(services: Services) -> None:
+    builders.register(services, slots=7)
+
+    with services.database.transaction() as session:
+        admission.register(session, "openai")
+
+    with services.database.transaction() as session:
+        assert admission.slots(session) == {"openai": 7}

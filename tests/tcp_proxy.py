@@ -1,0 +1,75 @@
+"""A TCP proxy on loopback whose line can be cut, or go silent, in the middle of anything."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from threading import Thread
+
+
+class TcpProxy:
+    """Forwards `address` (host:port) to `target` (host:port) from a thread of its own."""
+
+    def __init__(self, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        self._target = host, int(port)
+        self._loop = asyncio.new_event_loop()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.restore()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    def cut(self) -> None:
+        """Break every connection, and refuse new ones."""
+        self._run(self._cut())
+
+    def restore(self) -> None:
+        self._run(self._listen())
+
+    def silence(self) -> None:
+        """Go on taking connections and bytes, and pass nothing on."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def close(self) -> None:
+        self._run(self._cut())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+    def _run(self, step: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(step, self._loop).result(timeout=10)
+
+    async def _listen(self) -> None:
+        self._flowing.set()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _cut(self) -> None:
+        if self._server:
+            self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            upstream, onward = await asyncio.open_connection(*self._target)
+            await asyncio.gather(self._pump(reader, onward), self._pump(upstream, writer))
+        writer.close()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        self._writers.add(sink)
+        try:
+            while chunk := await source.read(65536):
+                await self._flowing.wait()
+                sink.write(chunk)
+                await sink.drain()
+        finally:
+            self._writers.discard(sink)
+            sink.close()
