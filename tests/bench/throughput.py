@@ -1,0 +1,86 @@
+"""Many calls at once: calls a second, how long each takes, and whose processor time a picture costs."""
+
+from dataclasses import dataclass
+
+from tests.bench import load, meters
+from tests.bench.house import UPSTREAM, House
+from tests.bench.load import Outcome
+from tests.bench.pictures import LARGE, SMALL
+from tests.bench.table import Cell, ratio, say, show
+
+CALLS = {SMALL: 2000, LARGE: 500}
+AT_ONCE = (16, 64, 256)
+ROUNDS = 2
+PROFILED = 64  # at once, for processor time
+WARM_UP = 300
+HEADER = "picture,at once,calls,failed,calls/s,other run,p50 ms,p99 ms,direct calls/s,direct p50,direct/through"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One load, and the processor seconds that each part used meanwhile."""
+
+    outcome: Outcome
+    cpu_seconds: dict[str, float]
+
+
+def measure(house: House) -> None:
+    load.run(house.plan(SMALL, at_once=PROFILED, calls=WARM_UP))
+    rows, used = [], []
+    for kilobytes, calls in CALLS.items():
+        for at_once in AT_ONCE:
+            direct = load.run(house.direct(kilobytes, at_once=at_once, calls=calls))
+            runs = [_run(house, kilobytes, at_once) for _ in range(ROUNDS)]
+            rows.append([f"{kilobytes} kB", at_once, calls * ROUNDS, *_row(runs, direct)])
+            if at_once == PROFILED:
+                used.append((kilobytes, min(runs, key=_of_ours)))
+    show(
+        f"Calls at once (the better of {ROUNDS} runs)",
+        HEADER.split(","),
+        rows,
+    )
+    for kilobytes, run in used:
+        _show_cpu(kilobytes, run)
+
+
+def _run(house: House, kilobytes: int, at_once: int) -> Run:
+    before = meters.cpu_seconds(house)
+    outcome = load.run(house.plan(kilobytes, at_once=at_once, calls=CALLS[kilobytes]))
+    after = meters.cpu_seconds(house)
+    return Run(outcome, {name: after[name] - before[name] for name in after})
+
+
+def _row(runs: list[Run], direct: Outcome) -> list[Cell]:
+    worse, best = sorted((run.outcome for run in runs), key=lambda outcome: outcome.rate)
+    failures = {name: count for outcome in (worse, best) for name, count in outcome.failures.items()}
+    failed = ", ".join(f"{count} {name}" for name, count in failures.items()) or 0
+    figures = [best.rate, worse.rate, best.percentile(50), best.percentile(99), direct.rate, direct.percentile(50)]
+    return [failed, *figures, ratio(direct.rate, best.rate)]
+
+
+def _of_ours(run: Run) -> float:
+    """Processor seconds a picture, without the simulators and the upstream."""
+    seconds = sum(spent for name, spent in run.cpu_seconds.items() if _is_ours(name))
+    return seconds / max(1, len(run.outcome.latencies))
+
+
+def _is_ours(name: str) -> bool:
+    return name != UPSTREAM and not name.startswith("simulator-")
+
+
+def _show_cpu(kilobytes: int, run: Run) -> None:
+    pictures = max(1, len(run.outcome.latencies))
+    each = {name: seconds * 1000 / pictures for name, seconds in run.cpu_seconds.items()}
+    ours = {name: spent for name, spent in sorted(each.items(), key=lambda pair: -pair[1]) if _is_ours(name)}
+    whole, yardstick = sum(ours.values()), each[UPSTREAM]
+    rows: list[list[Cell]] = [
+        [name, spent, f"{spent / whole:.0%}", ratio(spent, yardstick)] for name, spent in ours.items() if spent
+    ]
+    rows.append(["Darkroom whole", whole, "100%", ratio(whole, yardstick)])
+    rows.append(["(upstream)", yardstick, "", ratio(yardstick, yardstick)])
+    load_cpu = run.outcome.cpu_seconds * 1000 / pictures
+    rows.append(["(load generator)", load_cpu, "", ratio(load_cpu, yardstick)])
+    title = f"Processor milliseconds a picture of {kilobytes} kB, {PROFILED} at once, {pictures} pictures"
+    show(title, ["part", "ms", "share", "to upstream"], rows)
+    busy = sum(run.cpu_seconds.values()) + run.outcome.cpu_seconds
+    say(f"  all of it kept {busy / run.outcome.seconds:.2f} processors busy for {run.outcome.seconds:.1f} s")
