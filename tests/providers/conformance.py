@@ -1,0 +1,220 @@
+"""What every adapter keeps to, whoever the provider is; an adapter's test subclasses it."""
+
+import time
+from abc import ABC, abstractmethod
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+import pytest
+
+from core.generation import Size
+from tests.providers.simulator import Simulator
+from tests.providers.upstream import Upstream, a_closed_port, answer
+from workers.pictures import NotAPicture, develop
+from workers.providers.base import Order, Provider, RawPicture
+from workers.providers.errors import Misconfigured, OutcomeUnknown, ProviderError, Throttled, Unavailable
+from workers.providers.http import Limits
+
+KEY = "sk-conformance-0123456789abcdef"
+PROMPT = "a very private wish"
+PATIENT = Limits()
+HASTY = Limits(connect=2.0, read=0.3, whole=5.0)
+
+ODD_BODIES = (
+    b"",
+    b"null",
+    b"[]",
+    b'"words"',
+    b"<html><h1>Moved</h1></html>",
+    b'{"error": "words"}',
+    b'{"error": {"code": [], "message": {"a": 1}, "param": []}}',
+    b'{"error": {"code": "x", "message": "nul \\u0000, half a pair \\ud83d"}}',
+    b'{"data": 7}',
+    b'{"data": [null]}',
+    b'{"data": [{"b64_json": "not base64!"}]}',
+    b"[" * 100_000,
+    bytes(range(256)),
+)
+ODD_STATUSES = (201, 204, 300, 304, 400, 401, 402, 404, 408, 409, 418, 429, 451, 500, 502, 504, 520, 529)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A scripted outcome of the simulator, and the error that it has to become."""
+
+    outcome: str
+    error: type[ProviderError]
+    retry_after: float | None = None
+
+
+class Conformance(ABC):
+    """`order` is for one picture, `most` how many may be ordered at once."""
+
+    provider: ClassVar[str]
+    order: ClassVar[Order]
+    most: ClassVar[int]
+    refusals: ClassVar[Sequence[Refusal]]
+
+    @abstractmethod
+    def build(self, address: str, limits: Limits = PATIENT) -> Provider:
+        """The adapter, speaking to a host's root with KEY."""
+
+    def test_as_many_pictures_come_as_were_ordered_and_each_is_another(self, simulator: Simulator) -> None:
+        pictures = self.build(simulator.address).submit(replace(self.order, n=self.most))
+
+        assert len({picture.data for picture in pictures}) == self.most
+        assert sum(charge["n"] for charge in simulator.charges()) == self.most
+
+    def test_a_picture_can_be_developed_to_the_size_ordered(self, simulator: Simulator) -> None:
+        [picture] = self.build(simulator.address).submit(self.order)
+
+        assert isinstance(picture, RawPicture)
+        assert develop(picture.data, self.order.size).startswith(b"\x89PNG")
+
+    def test_a_picture_of_another_size_is_handed_on_as_it_came(self, simulator: Simulator) -> None:
+        simulator.script("wrong_size")
+
+        [picture] = self.build(simulator.address).submit(self.order)
+
+        assert develop(picture.data, Size(64, 64)).startswith(b"\x89PNG")
+
+    def test_a_truncated_picture_is_left_to_whoever_decodes_it(self, simulator: Simulator) -> None:
+        simulator.script("truncated")
+
+        [picture] = self.build(simulator.address).submit(self.order)
+
+        with pytest.raises(NotAPicture):
+            develop(picture.data, self.order.size)
+
+    def test_each_refusal_says_what_to_do(self, simulator: Simulator, refusal: Refusal) -> None:
+        simulator.script(refusal.outcome)
+
+        with pytest.raises(ProviderError) as caught:
+            self.build(simulator.address).submit(self.order)
+
+        assert type(caught.value) is refusal.error
+        assert isinstance(caught.value, Throttled) == (refusal.retry_after is not None)
+        assert not isinstance(caught.value, Throttled) or caught.value.retry_after == refusal.retry_after
+        assert simulator.charges() == []
+
+    def test_no_refusal_tells_the_key_or_the_prompt(
+        self, simulator: Simulator, refusal: Refusal, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        simulator.script(refusal.outcome)
+        caplog.set_level(0)
+
+        with pytest.raises(ProviderError) as caught:
+            self.build(simulator.address).submit(self.order)
+
+        told = f"{caught.value!r} {caught.value.public} {caplog.text}"
+        assert KEY not in told
+        assert PROMPT not in told
+
+    @pytest.mark.parametrize("outcome", ["drop", "hang", "garbage", "empty"])
+    def test_a_lost_answer_is_unknown_was_charged_once_and_is_never_asked_for_again(
+        self, simulator: Simulator, outcome: str
+    ) -> None:
+        simulator.script(outcome)
+
+        with pytest.raises(OutcomeUnknown):
+            self.build(simulator.address, HASTY).submit(self.order)
+
+        assert [charge["outcome"] for charge in simulator.charges()] == [outcome]
+
+    def test_a_connection_that_drops_before_the_answer_is_unknown_too(self, simulator: Simulator) -> None:
+        simulator.script("drop_before")
+
+        with pytest.raises(OutcomeUnknown):
+            self.build(simulator.address).submit(self.order)
+
+        assert simulator.charges() == []
+
+    def test_an_answer_that_trickles_is_given_up_when_the_call_has_taken_too_long(
+        self, simulator: Simulator
+    ) -> None:
+        simulator.script("slow_body")
+        simulator.take(body_seconds=10)
+        started = time.monotonic()
+
+        with pytest.raises(OutcomeUnknown):
+            self.build(simulator.address, Limits(whole=0.2)).submit(self.order)
+
+        assert time.monotonic() - started < 3
+
+    def test_an_answer_larger_than_any_picture_is_given_up(self, simulator: Simulator) -> None:
+        with pytest.raises(OutcomeUnknown):
+            self.build(simulator.address, Limits(answer_bytes=1000)).submit(self.order)
+
+        assert len(simulator.charges()) == 1
+
+    def test_a_port_where_nobody_listens_is_unavailable(self) -> None:
+        with pytest.raises(Unavailable):
+            self.build(f"http://127.0.0.1:{a_closed_port()}").submit(self.order)
+
+    def test_a_name_that_nobody_has_is_unavailable(self) -> None:
+        with pytest.raises(Unavailable):
+            self.build("http://provider.invalid").submit(self.order)
+
+    def test_a_failed_handshake_is_unavailable_since_nothing_was_asked(self, simulator: Simulator) -> None:
+        with pytest.raises(Unavailable):
+            self.build(f"https://{urlsplit(simulator.address).netloc}").submit(self.order)
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_our_fault_and_takes_the_key_nowhere(self, status: int) -> None:
+        with Upstream.answering(answer(200)) as elsewhere:
+            moved = answer(status, location=elsewhere.address + "/v1")
+            with Upstream.answering(moved) as upstream, pytest.raises(Misconfigured):
+                self.build(upstream.address).submit(self.order)
+
+        assert len(upstream.received) == 1
+        assert elsewhere.received == []
+
+    @pytest.mark.parametrize("status", ODD_STATUSES)
+    def test_whatever_comes_an_adapter_raises_nothing_but_provider_errors(self, status: int) -> None:
+        for body in ODD_BODIES if status not in {204, 304} else [b""]:
+            with Upstream.answering(answer(status, body)) as upstream, pytest.raises(ProviderError) as caught:
+                self.build(upstream.address).submit(self.order)
+
+            assert len(upstream.received) == 1
+            assert "\0" not in str(caught.value) + caught.value.public
+            assert str(caught.value).encode()
+
+    @pytest.mark.parametrize("body", ODD_BODIES)
+    def test_a_success_without_a_picture_is_unknown(self, body: bytes) -> None:
+        with Upstream.answering(answer(200, body)) as upstream, pytest.raises(OutcomeUnknown):
+            self.build(upstream.address).submit(self.order)
+
+    def test_an_answer_that_breaks_off_is_unknown(self) -> None:
+        whole = answer(200, b'{"data": [{"b64_json": "' + b64encode(bytes(3000)) + b'"}]}')
+
+        for cut in (8, 40, len(whole) // 2, len(whole) - 1):
+            with (
+                Upstream.answering(whole[:cut], hangs_up=True) as upstream,
+                pytest.raises(OutcomeUnknown),
+            ):
+                self.build(upstream.address).submit(self.order)
+
+            assert len(upstream.received) == 1
+
+    def test_a_connection_is_kept_for_the_next_call(self) -> None:
+        with Upstream.answering(answer(500)) as upstream:
+            adapter = self.build(upstream.address)
+            for _ in range(3):
+                with pytest.raises(Unavailable):
+                    adapter.submit(self.order)
+
+        assert (upstream.connections, len(upstream.received)) == (1, 3)
+
+    def test_a_connection_that_was_closed_while_idle_costs_nothing(self) -> None:
+        with Upstream.answering(answer(500), hangs_up=True) as upstream:
+            adapter = self.build(upstream.address)
+            for _ in range(3):
+                with pytest.raises(Unavailable):
+                    adapter.submit(self.order)
+                assert upstream.hung_up.wait(5)
+                upstream.hung_up.clear()
+
+        assert (upstream.connections, len(upstream.received)) == (3, 3)
