@@ -1,0 +1,67 @@
+"""The HTTP front end in the test's own process, on real servers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg import sql
+from redis import Redis
+
+from api.app import create_app
+from api.waiting import WaitingRoom
+from core.bootstrap import Services, assemble
+from core.settings import Settings
+from tests import builders
+
+
+@pytest.fixture(scope="module")
+def environment(servers: dict[str, Any], template: str) -> dict[str, str]:
+    """One database a file, not one a test: nearly all tests of this folder only read."""
+    server, _, _ = servers["environment"]["DATABASE_URL"].rpartition("/")
+    name = f"api_{uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as connection:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    with Redis.from_url(servers["environment"]["REDIS_URL"]) as redis:
+        redis.flushdb()
+    return {
+        **servers["environment"],
+        "DATABASE_URL": f"{server}/{name}",
+        "OPENAI_API_KEY": "sk-test-upstream",
+        "OPENAI_BASE_URL": "http://127.0.0.1:1/v1",
+    }
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    return create_app(services, WaitingRoom(services.database, services.notifier))
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def authorized(services: Services) -> dict[str, str]:
+    """The headers of a caller with a key in force."""
+    key, _ = builders.make_caller(services)
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def client_with(settings: Settings) -> Iterator[Callable[..., FlaskClient]]:
+    """Makes a client of an app whose settings differ, such as in the address of a server."""
+    with ExitStack() as stack:
+
+        def client_with(**changes: Any) -> FlaskClient:
+            services = stack.enter_context(closing(assemble(replace(settings, **changes))))
+            return create_app(services, WaitingRoom(services.database, services.notifier)).test_client()
+
+        yield client_with
