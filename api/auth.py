@@ -14,7 +14,7 @@ def authenticate(request: Request, database: Database) -> Caller:
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
         raise KeyMissing
-    with database.transaction() as session:
+    with database.reading() as session:
         caller = keys.find(session, key)
     if caller is None:
         raise KeyUnknown(key)

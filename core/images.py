@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from core.ledger import Claim
-from core.orm import HeldPicture, Image
+from core.orm import HeldPicture, Image, table_of
 
 LIFETIME = timedelta(hours=1)
 _ALPHABET = string.ascii_letters + string.digits
@@ -56,28 +56,24 @@ def progress(session: Session, job_id: UUID) -> Progress:
     )
 
 
-_RECORD = insert(Image)
+_RECORD = insert(table_of(Image)).values(expires_at=func.clock_timestamp() + LIFETIME)
 
 
 def record(session: Session, claim: Claim, stored: Sequence[tuple[Picture, str]]) -> None:
     """Put pictures that are in the store, each with its object key, on the ledger; their hour begins."""
-    session.execute(
-        _RECORD.values(
-            [
-                {
-                    "name": picture.name,
-                    "job_id": claim.job_id,
-                    "position": picture.position,
-                    "object_key": object_key,
-                    "bytes": len(picture.png),
-                    "sha256": sha256(picture.png).hexdigest(),
-                    "revised_prompt": picture.revised_prompt,
-                    "expires_at": func.clock_timestamp() + LIFETIME,
-                }
-                for picture, object_key in stored
-            ]
-        )
-    )
+    rows = [
+        {
+            "name": picture.name,
+            "job_id": claim.job_id,
+            "position": picture.position,
+            "object_key": object_key,
+            "bytes": len(picture.png),
+            "sha256": sha256(picture.png).hexdigest(),
+            "revised_prompt": picture.revised_prompt,
+        }
+        for picture, object_key in stored
+    ]
+    session.execute(_RECORD, rows)
 
 
 def hold(session: Session, claim: Claim, pictures: Sequence[Picture]) -> None:

@@ -153,7 +153,8 @@ class Executor:
                 state = JobState.COMPLETED if ledger.succeed(session, claim) else None
             if state:
                 images.record(session, claim, stored)
-                images.let_go(session, claim.job_id)
+                if attempt.held:
+                    images.let_go(session, claim.job_id)
             return state
 
         self._conclude(attempt, move)
