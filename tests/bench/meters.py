@@ -16,6 +16,12 @@ def cpu_seconds(house: House) -> dict[str, float]:
     return {name: sum(_cpu(process) for process in _alive(house, name)) for name in house.pids}
 
 
+def machine_seconds() -> float:
+    """Processor seconds that the whole machine has been busy: what strangers use disturbs the figures."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
+
+
 def resident(house: House) -> dict[str, float]:
     """Resident megabytes by part; pages that two processes of a part share count for each."""
     return {

@@ -11,9 +11,9 @@ from tests.bench.table import Cell, ratio, say, show
 CALLS = {SMALL: 2000, LARGE: 500}
 AT_ONCE = (16, 64, 256)
 ROUNDS = 2
-PROFILED = 64  # at once, for processor time
+CPU_AT_ONCE = 64  # where processor time is read
 WARM_UP = 300
-HEADER = "picture,at once,calls,failed,calls/s,other run,p50 ms,p99 ms,direct calls/s,direct p50,direct/through"
+HEADER = "load,calls,failed,calls/s,other run,p50 ms,p99 ms,direct calls/s,direct p50,direct/through"
 
 
 @dataclass(frozen=True)
@@ -22,32 +22,29 @@ class Run:
 
     outcome: Outcome
     cpu_seconds: dict[str, float]
+    machine_seconds: float  # everybody's, those of the bench included
 
 
 def measure(house: House) -> None:
-    load.run(house.plan(SMALL, at_once=PROFILED, calls=WARM_UP))
-    rows, used = [], []
     for kilobytes, calls in CALLS.items():
+        load.run(house.plan(kilobytes, at_once=CPU_AT_ONCE, calls=WARM_UP))
+        rows, used = [], []
         for at_once in AT_ONCE:
             direct = load.run(house.direct(kilobytes, at_once=at_once, calls=calls))
             runs = [_run(house, kilobytes, at_once) for _ in range(ROUNDS)]
-            rows.append([f"{kilobytes} kB", at_once, calls * ROUNDS, *_row(runs, direct)])
-            if at_once == PROFILED:
-                used.append((kilobytes, min(runs, key=_of_ours)))
-    show(
-        f"Calls at once (the better of {ROUNDS} runs)",
-        HEADER.split(","),
-        rows,
-    )
-    for kilobytes, run in used:
-        _show_cpu(kilobytes, run)
+            rows.append([f"{at_once} at once", calls * ROUNDS, *_row(runs, direct)])
+            if at_once == CPU_AT_ONCE:
+                used = runs
+        show(f"Calls at once, {kilobytes} kB, the better of {ROUNDS} runs", HEADER.split(","), rows)
+        _show_cpu(kilobytes, min(used, key=_of_ours))
 
 
 def _run(house: House, kilobytes: int, at_once: int) -> Run:
-    before = meters.cpu_seconds(house)
+    before, machine = meters.cpu_seconds(house), meters.machine_seconds()
     outcome = load.run(house.plan(kilobytes, at_once=at_once, calls=CALLS[kilobytes]))
     after = meters.cpu_seconds(house)
-    return Run(outcome, {name: after[name] - before[name] for name in after})
+    used = {name: after[name] - before[name] for name in after}
+    return Run(outcome, used, meters.machine_seconds() - machine)
 
 
 def _row(runs: list[Run], direct: Outcome) -> list[Cell]:
@@ -80,7 +77,9 @@ def _show_cpu(kilobytes: int, run: Run) -> None:
     rows.append(["(upstream)", yardstick, "", ratio(yardstick, yardstick)])
     load_cpu = run.outcome.cpu_seconds * 1000 / pictures
     rows.append(["(load generator)", load_cpu, "", ratio(load_cpu, yardstick)])
-    title = f"Processor milliseconds a picture of {kilobytes} kB, {PROFILED} at once, {pictures} pictures"
+    title = f"Processor milliseconds a picture of {kilobytes} kB, {CPU_AT_ONCE} at once, {pictures} pictures"
     show(title, ["part", "ms", "share", "to upstream"], rows)
     busy = sum(run.cpu_seconds.values()) + run.outcome.cpu_seconds
-    say(f"  all of it kept {busy / run.outcome.seconds:.2f} processors busy for {run.outcome.seconds:.1f} s")
+    seconds = run.outcome.seconds
+    strangers = max(0.0, run.machine_seconds - busy) / seconds
+    say(f"  all of it kept {busy / seconds:.2f} processors busy for {seconds:.1f} s, strangers {strangers:.2f}")
