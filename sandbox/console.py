@@ -11,7 +11,7 @@ from sandbox.service import Log
 
 def say(text: str, *, bold: bool = False, colour: str | None = None) -> None:
     try:
-        click.secho(text, bold=bold, fg=colour)
+        click.secho(text, bold=bold or None, fg=colour)
     except OSError:  # the terminal is gone; that must not keep us from stopping what we started
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
