@@ -172,13 +172,14 @@ def show_job(job_id: UUID) -> None:
 @click.argument("job_id", type=click.UUID)
 def cancel_job(job_id: UUID) -> None:
     """Settle a job as cancelled. A provider call under way is finished, and paid for."""
-    from core import ledger
+    from core import images, ledger
     from core.bootstrap import assemble
 
     services = assemble(read_settings())
     with services.database.transaction() as session:
         if not ledger.cancel(session, job_id):
             raise click.ClickException(f"there is no job {job_id} that could be cancelled")
+        images.let_go(session, job_id)
     services.notifier.announce(job_id)
 
 
