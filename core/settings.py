@@ -38,10 +38,25 @@ class Settings:
     openai_api_key: str | None = variable("OPENAI_API_KEY", secret=True, default=None)
     openai_base_url: str = variable("OPENAI_BASE_URL", parse=address, default="https://api.openai.com/v1")
 
+    stability_api_key: str | None = variable("STABILITY_API_KEY", secret=True, default=None)
+    stability_base_url: str = variable("STABILITY_BASE_URL", parse=address, default="https://api.stability.ai")
+
+    bfl_api_key: str | None = variable("BFL_API_KEY", secret=True, default=None)
+    bfl_base_url: str = variable("BFL_BASE_URL", parse=address, default="https://api.bfl.ai")
+
+    midjourney_api_secret: str | None = variable("MIDJOURNEY_API_SECRET", secret=True, default=None)
+    midjourney_base_url: str | None = variable("MIDJOURNEY_BASE_URL", parse=address, default=None)
+
     @property
     def providers(self) -> frozenset[str]:
         """The providers that have a key, hence can be called."""
-        return frozenset({"openai"} if self.openai_api_key else ())
+        keys = {
+            "openai": self.openai_api_key,
+            "stability": self.stability_api_key,
+            "bfl": self.bfl_api_key,
+            "midjourney": self.midjourney_api_secret and self.midjourney_base_url,
+        }
+        return frozenset(name for name, key in keys.items() if key)
 
 
 def read(environment: Mapping[str, str]) -> Settings:

@@ -103,7 +103,7 @@ class Executor:
         if not attempt.missing:
             return []
         request = attempt.claim.request
-        raw = self._provider.submit(
+        answer = self._provider.submit(
             Order(
                 upstream_model=attempt.claim.upstream_model,
                 prompt=request.prompt,

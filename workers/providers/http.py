@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,14 +92,30 @@ class Client:
         Raises Unavailable when nothing was sent, OutcomeUnknown when no whole answer came, Misconfigured for an
         address or a key that cannot be put into a request.
         """
+        return self._send("POST", self._base_url + path, json=body)
+
+    def post_form(self, path: str, fields: Mapping[str, str], *, accept: str) -> Answer:
+        """Send multipart/form-data once. Raises as `post`."""
+        parts = {name: (None, value) for name, value in fields.items()}
+        return self._send("POST", self._base_url + path, files=parts, headers={"Accept": accept})
+
+    def get(self, path: str) -> Answer:
+        """Ask for something that costs nothing. Raises Unavailable when no whole answer came: ask again."""
+        try:
+            return self._send("GET", self._base_url + path)
+        except OutcomeUnknown as error:
+            raise Unavailable(str(error)) from error
+
+    def _send(self, method: str, url: str, **content: Any) -> Answer:
         deadline = time.monotonic() + self._limits.whole
         with _faults():
-            response = self._session.post(
-                self._base_url + path,
-                json=body,
+            response = self._session.request(
+                method,
+                url,
                 stream=True,
                 allow_redirects=False,
                 timeout=(self._limits.connect, self._limits.read),
+                **content,
             )
             with response:
                 return Answer(response.status_code, response.headers, self._read(response, deadline))

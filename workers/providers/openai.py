@@ -9,7 +9,7 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any
 
-from workers.providers.base import Order, RawPicture
+from workers.providers.base import Delivered, Order, Provider, RawPicture
 from workers.providers.errors import (
     Misconfigured,
     Moderated,
@@ -36,20 +36,22 @@ BILLING_CODES = {
 }
 
 
-class OpenAI:
-    """A Provider. `client` speaks to a base address that ends in /v1, with the key in its headers."""
+class OpenAI(Provider):
+    """`client` speaks to a base address that ends in /v1, with the key in its headers."""
+
+    pictures_per_call = 10
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def submit(self, order: Order) -> list[RawPicture]:
+    def submit(self, order: Order) -> Delivered:
         native = order.upstream_model.startswith("dall-e")
         body = _dall_e(order) if native else _gpt_image(order)
         answer = self._client.post("/images/generations", body)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise _error(answer)
         made_from = None if native else body["prompt"]
-        return _pictures(answer, made_from)
+        return Delivered(_pictures(answer, made_from))
 
 
 def _dall_e(order: Order) -> dict[str, Any]:

@@ -1,20 +1,36 @@
 """Which provider a name stands for, and how it is put together from the settings."""
 
+from collections.abc import Callable
+
 from core.errors import SettingsError
 from core.settings import Settings
 from workers.providers.base import Provider
 from workers.providers.http import Client, Limits
 from workers.providers.openai import OpenAI
 
+Builder = Callable[[Settings, int], Provider]
+
 
 def build(name: str, settings: Settings, *, connections: int) -> Provider:
     """Raises SettingsError where there is no such provider, or no key for it."""
-    if name != "openai":
+    if name not in BUILDERS:
         raise SettingsError(f"there is no provider {name!r}")
-    if not settings.openai_api_key:
-        raise SettingsError("OPENAI_API_KEY is required")
-    if not (settings.openai_api_key.isascii() and settings.openai_api_key.isprintable()):
-        # Caught here, since the error of a header that cannot be written shows the key.
-        raise SettingsError("OPENAI_API_KEY holds what no header can carry, such as a line break")
-    headers = {"Authorization": f"Bearer {settings.openai_api_key}"}
+    return BUILDERS[name](settings, connections)
+
+
+def _openai(settings: Settings, connections: int) -> Provider:
+    key = _required("OPENAI_API_KEY", settings.openai_api_key)
+    headers = {"Authorization": f"Bearer {key}"}
     return OpenAI(Client(settings.openai_base_url, headers, connections=connections, limits=Limits()))
+
+
+def _required(name: str, key: str | None) -> str:
+    if not key:
+        raise SettingsError(f"{name} is required")
+    if not (key.isascii() and key.isprintable()):
+        # Caught here, since the error of a header that cannot be written shows the key.
+        raise SettingsError(f"{name} holds what no header can carry, such as a line break")
+    return key
+
+
+BUILDERS: dict[str, Builder] = {"openai": _openai}
