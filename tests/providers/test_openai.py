@@ -153,9 +153,11 @@ def test_an_order_on_the_wire(order: Order, expected: dict[str, Any]) -> None:
     ],
 )
 def test_a_status_without_words_says_what_to_do(statuses: tuple[int, ...], kind: type[ProviderError]) -> None:
-    for status in statuses:
-        with Upstream.answering(answer(status)) as upstream, pytest.raises(kind):
-            build(upstream.address).submit(ORDER)
+    with Upstream.answering(b"") as upstream:
+        for status in statuses:
+            upstream.answer = answer(status)
+            with pytest.raises(kind):
+                build(upstream.address).submit(ORDER)
 
 
 def test_a_word_on_the_prompt_reaches_the_caller() -> None:
