@@ -1,9 +1,8 @@
-import os
+import gc
 import re
-import subprocess
-import sys
+import warnings
 from collections.abc import Callable
-from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,33 +15,44 @@ from core.states import JobState
 from darkroom import cli
 from tests import builders
 
-Result = subprocess.CompletedProcess[str]
-Run = Callable[..., Result]
-ROOT = Path(__file__).resolve().parents[2]
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
 
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
-    """Runs `darkroom` as a process of its own, with this test's environment."""
+    """Runs `darkroom` with this test's environment."""
 
-    def run(*words: object) -> Result:
-        command = [sys.executable, "-m", "darkroom", *map(str, words)]
-        return subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-        )
+    def run(*words: object) -> Done:
+        with warnings.catch_warnings():
+            # A command leaves its connections to the end of its process; here that is the end of this block.
+            warnings.simplefilter("ignore", ResourceWarning)
+            result = CliRunner().invoke(cli, [str(word) for word in words], env=environment)
+            done = Done(result.exit_code, result.stdout, result.stderr)
+            del result
+            gc.collect()
+        return done
 
     return run
 
 
-def lines(result: Result) -> list[str]:
-    assert result.returncode == 0, result.stderr
-    return result.stdout.splitlines()
+def lines(done: Done) -> list[str]:
+    assert done.status == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-def complaint(result: Result) -> str:
+def complaint(done: Done) -> str:
     """The one line that a refused command leaves behind."""
-    assert (result.returncode, result.stdout) == (1, "")
-    (line,) = result.stderr.splitlines()
+    assert (done.status, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ")
     return line.removeprefix("Error: ")
 
