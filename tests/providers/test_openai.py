@@ -10,7 +10,7 @@ from core.generation import Size
 from tests.providers.conformance import KEY, PATIENT, PROMPT, Conformance, Refusal
 from tests.providers.simulator import Simulator
 from tests.providers.upstream import Upstream, answer
-from workers.providers.base import Order
+from workers.providers.base import Order, RawPicture
 from workers.providers.errors import (
     Misconfigured,
     Moderated,
@@ -153,9 +153,11 @@ def test_an_order_on_the_wire(order: Order, expected: dict[str, Any]) -> None:
     ],
 )
 def test_a_status_without_words_says_what_to_do(statuses: tuple[int, ...], kind: type[ProviderError]) -> None:
-    for status in statuses:
-        with Upstream.answering(answer(status)) as upstream, pytest.raises(kind):
-            build(upstream.address).submit(ORDER)
+    with Upstream.answering(b"") as upstream:
+        for status in statuses:
+            upstream.answer = answer(status)
+            with pytest.raises(kind):
+                build(upstream.address).submit(ORDER)
 
 
 def test_a_word_on_the_prompt_reaches_the_caller() -> None:
@@ -194,3 +196,12 @@ def test_a_pause_is_understood_or_ignored(told: str, seconds: float | None) -> N
         build(upstream.address).submit(ORDER)
 
     assert caught.value.retry_after == seconds
+
+
+def test_a_rewritten_prompt_is_kept_as_far_as_the_ledger_can() -> None:
+    body = b'{"data": [{"b64_json": "AAAA", "revised_prompt": "nul \\u0000, half a pair \\ud83d"}]}'
+
+    with Upstream.answering(answer(200, body)) as upstream:
+        [picture] = build(upstream.address).submit(ORDER)
+
+    assert picture == RawPicture(b"\0\0\0", "nul �, half a pair ?")

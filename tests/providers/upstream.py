@@ -84,6 +84,9 @@ class _Handler(StreamRequestHandler):
         return Received(line, headers, self.rfile.read(int(headers.get("content-length", "0"))))
 
 
-def a_closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+@contextmanager
+def a_closed_port() -> Iterator[int]:
+    """A port that is taken, so that nobody else comes to listen there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])

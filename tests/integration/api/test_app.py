@@ -1,4 +1,5 @@
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -33,6 +34,10 @@ def mute() -> Iterator[str]:
     """The address of a server that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
+    # Whoever still listens to it has heard now that it is gone; their services are about to be closed.
+    for thread in threading.enumerate():
+        if thread.name.startswith("probe-"):
+            thread.join(timeout=10)
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic c2stMTIz"}])
