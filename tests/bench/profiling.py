@@ -1,4 +1,8 @@
-"""Where the processor time goes: py-spy on the API and on a worker while many calls are under way."""
+"""Where the time goes with many calls under way: py-spy on the API and on a worker, and what Postgres waits for.
+
+py-spy counts the threads that hold the interpreter's lock. Decoding, hashing and sockets run without it: see the
+processor table of the throughput for all that a part uses.
+"""
 
 import subprocess
 import sys
@@ -16,6 +20,10 @@ SECONDS = 20
 RATE = 100  # samples a second
 TOP = 25
 PARTS = ("api", "worker-openai")
+WAITS = """
+SELECT concat_ws(' ', state, CASE WHEN state <> 'idle' THEN wait_event_type || ':' || wait_event END), count(*)
+FROM pg_stat_activity WHERE application_name = 'darkroom' GROUP BY 1
+"""
 _PY_SPY = Path(sys.executable).with_name("py-spy")
 
 
@@ -25,17 +33,43 @@ def measure(house: House) -> None:
         process = load.start(house.plan(kilobytes, at_once=AT_ONCE, calls=10**6, seconds=SECONDS + 6))
         time.sleep(1)
         recordings = {part: _record(house, part) for part in PARTS}
-        for recording in recordings.values():
-            recording.wait()
+        waits = _postgres_waits(house, list(recordings.values()))
         outcome = load.outcome(process)
         say(f"\n{kilobytes} kB, {AT_ONCE} at once, py-spy attached: {outcome.rate:.0f} calls/s", bold=True)
+        _show_waits(waits)
         for part in PARTS:
             _show(f"{part}, {kilobytes} kB", _file(house, part).read_text(), pictures=outcome.rate * SECONDS)
 
 
+def _postgres_waits(house: House, until: "list[subprocess.Popen[bytes]]") -> list[Counter[str]]:
+    """What Darkroom's connections were at, looked at several times a second until these processes end."""
+    looks = []
+    while any(process.poll() is None for process in until):
+        looks.append(Counter({state: int(count) for state, count in house.ask(WAITS)}))
+        time.sleep(0.2)
+    return looks
+
+
+def _show_waits(looks: list[Counter[str]]) -> None:
+    total = sum(looks, Counter[str]())
+    rows = [(what, count / len(looks)) for what, count in total.most_common()]
+    show("Connections to Postgres, by what they are at", ["state and wait", "on average"], rows)
+
+
 def _record(house: House, part: str) -> "subprocess.Popen[bytes]":
     pid = house.part(part)[-1].pid  # gunicorn's worker, not its master
-    options = ["-d", str(SECONDS), "-r", str(RATE), "--function", "--format", "raw", "-o", str(_file(house, part))]
+    options = [
+        "-d",
+        str(SECONDS),
+        "-r",
+        str(RATE),
+        "--gil",
+        "--function",
+        "--format",
+        "raw",
+        "-o",
+        str(_file(house, part)),
+    ]
     command = [str(_PY_SPY), "record", *options, "--pid", str(pid)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
