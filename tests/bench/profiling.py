@@ -4,6 +4,7 @@ py-spy counts the threads that hold the interpreter's lock. Decoding, hashing an
 processor table of the throughput for all that a part uses.
 """
 
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from tests.bench import load
 from tests.bench.house import House
 from tests.bench.pictures import KILOBYTES
-from tests.bench.table import say, show
+from tests.bench.table import Cell, say, show
 
 AT_ONCE = 64
 SECONDS = 20
@@ -24,6 +25,7 @@ WAITS = """
 SELECT concat_ws(' ', state, CASE WHEN state <> 'idle' THEN wait_event_type || ':' || wait_event END), count(*)
 FROM pg_stat_activity WHERE application_name = 'darkroom' GROUP BY 1
 """
+_OURS = re.compile(r"\((api|core|workers)/")
 _PY_SPY = Path(sys.executable).with_name("py-spy")
 
 
@@ -80,8 +82,16 @@ def _file(house: House, part: str) -> Path:
 
 def _show(title: str, raw: str, *, pictures: float) -> None:
     inclusive, own, samples = _count(raw)
-    for what, counts in (("with what it calls", inclusive), ("itself", own)):
-        rows: list[list[str | int | float]] = [
+    ours = Counter({name: count for name, count in inclusive.items() if _OURS.search(name)})
+    # The frames that lead to a thread's work hold most of the samples and say nothing.
+    theirs = {name: count for name, count in inclusive.items() if name not in ours and count < samples / 2}
+    tables = {
+        "of ours, with what it calls": ours,
+        "of libraries, with what it calls": Counter(theirs),
+        "itself": own,
+    }
+    for what, counts in tables.items():
+        rows: list[list[Cell]] = [
             [name, count * 1000 / RATE / pictures, f"{count / samples:.1%}"]
             for name, count in counts.most_common(TOP)
         ]
