@@ -3,6 +3,7 @@
 from base64 import b64encode
 from typing import Any
 
+import structlog
 from structlog.contextvars import bind_contextvars
 
 from api.errors import JobFailed, WaitTooLong
@@ -16,6 +17,8 @@ from core.generation import ResponseFormat
 from core.keys import Caller
 from core.orm import Image
 from core.states import JobState
+
+log = structlog.get_logger()
 
 UNREADABLE = Failure(FailureKind.STORE, "The picture was made, but could not be read back from the store.")
 
@@ -47,4 +50,5 @@ def generate(
     try:
         return images_response(result, show, model=model)
     except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
+        log.error("picture.unreadable", error=str(error))  # noqa: TRY400 - it says enough
         raise JobFailed(UNREADABLE) from error

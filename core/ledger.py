@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     select,
     update,
 )
@@ -75,7 +76,7 @@ def _log(changed: CTE, event: Event, detail: ColumnElement[Any] | None = None) -
         literal(event, Closed(Event)),
         changed.c.attempt,
         changed.c.worker,
-        literal(None, JobEvent.detail.type) if detail is None else detail,
+        null() if detail is None else detail,
     )
     return insert(JobEvent).from_select(["job_id", "event", "attempt", "worker", "detail"], row).cte("logged")
 
@@ -223,15 +224,19 @@ def retry_later(session: Session, claim: Claim, failure: Failure, *, delay: time
 
 _EXTEND = (
     update(Job)
-    .where(Job.state_in(JobState.RUNNING), Job.worker == bindparam("holder"))
+    .where(
+        Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))),
+        Job.state_in(JobState.RUNNING),
+        Job.worker == bindparam("holder"),
+    )
     .values(lease_until=func.clock_timestamp() + LEASE)
     .execution_options(synchronize_session=False)
 )
 
 
-def extend_leases(session: Session, worker: str) -> None:
-    """Say that a worker is alive, for all the jobs it runs."""
-    session.execute(_EXTEND, {"holder": worker})
+def extend_leases(session: Session, worker: str, job_ids: Collection[UUID]) -> None:
+    """Say that a worker is at work on these jobs."""
+    session.execute(_EXTEND, {"holder": worker, "job_ids": list(job_ids)})
 
 
 _RESCUE = _move(

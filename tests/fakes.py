@@ -31,12 +31,12 @@ class FakeProvider:
             case list() as pictures:
                 return pictures
             case int() as most:
-                return [self._draw(order.size) for _ in range(most)]
+                return [self.draw(order.size) for _ in range(most)]
             case act:
                 act()
-                return [self._draw(order.size) for _ in range(order.n)]
+                return [self.draw(order.size) for _ in range(order.n)]
 
-    def _draw(self, size: Size) -> RawPicture:
+    def draw(self, size: Size) -> RawPicture:
         """Each is another, and a PNG of the size ordered."""
         file = BytesIO()
         Image.new("RGB", size, (len(self.made), 80, 120)).save(file, "PNG")

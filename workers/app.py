@@ -26,8 +26,9 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
     services = assemble(settings)
     worker = f"{provider}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     adapter = registry.build(provider, settings, connections=concurrency)
-    tasks.register(services.celery, Executor(services, adapter, name=provider, worker=worker))
-    heartbeat.start(services.database, worker)
+    executor = Executor(services, adapter, name=provider, worker=worker)
+    tasks.register(services.celery, executor)
+    heartbeat.start(services.database, worker, executor.running)
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator] # celery is untyped
     def announce(**_: object) -> None:

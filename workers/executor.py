@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import get_ident
 from uuid import UUID
 
 import structlog
@@ -69,6 +70,11 @@ class Executor:
         self._provider = provider
         self._name = name
         self._worker = worker
+        self._running: dict[int, UUID] = {}
+
+    def running(self) -> list[UUID]:
+        """The jobs that are being attempted now."""
+        return list(self._running.values())
 
     def execute(self, job_id: UUID) -> None:
         """Make one attempt, if the ledger says that there is one to make."""
@@ -78,23 +84,27 @@ class Executor:
             log.info("job.not_claimed", job_id=str(job_id))
             return
         claim = attempt.claim
+        self._running[get_ident()] = job_id
         with bound_contextvars(job_id=str(job_id), attempt=claim.attempt, request_id=claim.request_id):
             log.info("job.claimed", provider=self._name)
-            if attempt.given_up:
-                self._fail(attempt, Failure(attempt.given_up, PUBLIC[attempt.given_up]))
-            else:
+            try:
                 self._run(attempt)
+            except Exception:
+                log.exception("job.crashed")
+                self._fail(attempt, Failure(FailureKind.INTERNAL, PUBLIC[FailureKind.INTERNAL]))
+            finally:
+                del self._running[get_ident()]
 
     def _run(self, attempt: Attempt) -> None:
+        if attempt.given_up:
+            self._fail(attempt, Failure(attempt.given_up, PUBLIC[attempt.given_up]))
+            return
         try:
             made = self._make(attempt)
         except ProviderError as error:
             log.warning("provider.failed", kind=error.kind, error=str(error))
             pause = error.retry_after if isinstance(error, Throttled) else None
             self._fail(attempt, Failure(error.kind, error.public), pause)
-        except Exception:
-            log.exception("job.crashed")
-            self._fail(attempt, Failure(FailureKind.INTERNAL, PUBLIC[FailureKind.INTERNAL]))
         else:
             self._keep(attempt, [*attempt.held, *made])
 
@@ -151,7 +161,7 @@ class Executor:
                 state = _retry_or_fail(session, attempt, Failure(FailureKind.UNAVAILABLE, Unavailable.public))
             else:
                 state = JobState.COMPLETED if ledger.succeed(session, claim) else None
-            if state:
+            if state and stored:
                 images.record(session, claim, stored)
                 if attempt.held:
                     images.let_go(session, claim.job_id)

@@ -1,6 +1,8 @@
-"""Says for all jobs of a worker process that it is alive, so that nobody else takes them over."""
+"""Says for the jobs that a worker process is at work on that it is alive, so that nobody else takes them over."""
 
+from collections.abc import Callable, Collection
 from threading import Event, Thread
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,14 +15,19 @@ BEAT_SECONDS = ledger.LEASE.total_seconds() / 4
 log = structlog.get_logger()
 
 
-def start(database: Database, worker: str) -> None:
-    Thread(target=_beat, args=(database, worker, Event()), name="heartbeat", daemon=True).start()
+def start(database: Database, worker: str, running: Callable[[], Collection[UUID]]) -> None:
+    """Beat until the process ends. What `running` no longer names loses its lease, whatever its state says."""
+    Thread(target=_beat, args=(database, worker, running), name="heartbeat", daemon=True).start()
 
 
-def _beat(database: Database, worker: str, stop: Event) -> None:
-    while not stop.wait(BEAT_SECONDS):
+def _beat(database: Database, worker: str, running: Callable[[], Collection[UUID]]) -> None:
+    pause = Event()
+    while not pause.wait(BEAT_SECONDS):
+        job_ids = running()
+        if not job_ids:
+            continue
         try:
             with database.transaction() as session:
-                ledger.extend_leases(session, worker)
+                ledger.extend_leases(session, worker, job_ids)
         except SQLAlchemyError as error:
             log.warning("heartbeat.missed", error=str(error).partition("\n")[0])

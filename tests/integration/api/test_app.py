@@ -231,14 +231,16 @@ def test_requests_are_taken_as_long_as_postgres_can_record_them(
 
 
 def test_readiness_does_not_wait_for_a_server_that_stays_mute(client_with: ClientWith, mute: str) -> None:
-    client = client_with(s3_endpoint=f"http://{mute}", redis_url=f"redis://{mute}")
+    postgres, redis, store = f"postgresql+psycopg://darkroom@{mute}/x", f"redis://{mute}", f"http://{mute}"
+    client = client_with(database_url=postgres, redis_url=redis, s3_endpoint=store)
     began = time.monotonic()
 
     response = client.get("/health/ready")
 
     assert time.monotonic() - began < 4.5
-    assert (response.status_code, response.get_json()["status"]) == (200, "degraded")
-    assert response.get_json()["dependencies"]["store"] == {"status": "unavailable", "error": "TimeoutError"}
+    assert (response.status_code, response.get_json()["status"]) == (503, "unavailable")
+    late = {"status": "unavailable", "error": "TimeoutError"}
+    assert response.get_json()["dependencies"] == {"postgres": late, "redis": late, "store": late}
 
 
 def test_without_postgres_nothing_is_started_and_the_client_may_come_again(client_with: ClientWith) -> None:

@@ -106,17 +106,18 @@ def test_a_retried_job_is_not_due_before_its_delay(services: Services) -> None:
     assert job.failures == 0
 
 
-def test_a_heartbeat_keeps_the_leases_of_its_own_worker_only(services: Services) -> None:
+def test_a_heartbeat_keeps_the_leases_it_names_and_only_its_own_workers(services: Services) -> None:
     kept = builders.claim(services, builders.make_job(services), worker="alive")
+    dropped = builders.claim(services, builders.make_job(services), worker="alive")
     lost = builders.claim(services, builders.make_job(services), worker="dead")
-    for claim in (kept, lost):
+    for claim in (kept, dropped, lost):
         builders.lose_lease(services, claim.job_id)
 
     with services.database.transaction() as session:
-        ledger.extend_leases(session, "alive")
+        ledger.extend_leases(session, "alive", [kept.job_id, lost.job_id])
         rescued = ledger.rescue(session)
 
-    assert rescued == [lost.job_id]
+    assert sorted(rescued) == sorted([dropped.job_id, lost.job_id])
     assert builders.job_of(services, lost.job_id).failures == 1
 
 

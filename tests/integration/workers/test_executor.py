@@ -467,3 +467,25 @@ def test_no_line_of_the_log_tells_the_prompt_or_a_key(services: Services, script
     assert {line["event"] for line in lines} >= {"job.claimed", "job.attempt_ended"}
     assert builders.make_request().prompt not in str(lines)
     assert "sk-test-upstream" not in str(lines)
+
+
+def test_an_answer_that_cannot_be_settled_ends_its_job_and_its_lease(services: Services) -> None:
+    job_id = builders.make_job(services)
+    picture = FakeProvider().draw(builders.SMALL).data
+    provider = FakeProvider([RawPicture(picture, revised_prompt="not \0 text")])
+    executor = Executor(services, provider, name="openai", worker="worker-1")
+
+    executor.execute(job_id)
+
+    assert builders.state_of(services, job_id) is JobState.FAILED
+    assert executor.running() == []
+
+
+def test_an_answer_without_any_picture_is_asked_for_again(services: Services) -> None:
+    job_id = builders.make_job(services)
+    provider = FakeProvider(0)
+
+    attempt(services, provider, job_id)
+    attempt_again(services, provider, job_id)
+
+    assert builders.state_of(services, job_id) is JobState.COMPLETED
