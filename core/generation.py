@@ -1,6 +1,6 @@
 """What a caller asked for, as values that were already checked."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -30,7 +30,8 @@ class ResponseFormat(StrEnum):
 class GenerationRequest:
     """One accepted request for `n` pictures of exactly `size`.
 
-    `quality` and `style` are the public words (`hd`, `vivid`); a model without styles has None.
+    `quality` and `style` are the public words (`hd`, `vivid`); a model without styles has None. `extras` holds
+    what only some models take: `seed`, `negative_prompt`, …
     """
 
     model: str
@@ -40,6 +41,7 @@ class GenerationRequest:
     quality: str
     style: str | None
     response_format: ResponseFormat
+    extras: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "size": str(self.size)}

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -72,8 +72,40 @@ def legible(text: object, *, most: int = 2000) -> str:
     return str(text)[:most].encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+@contextmanager
+def _unsent() -> Iterator[None]:
+    """Where a connection, its name look-up and TLS handshake included, fails, no request has left."""
+    try:
+        yield
+    except (HTTPError, OSError) as error:
+        raise Unavailable(f"no connection: {type(error).__name__}") from error
+
+
+class PlainConnection(HTTPConnection):
+    def connect(self) -> None:
+        with _unsent():
+            super().connect()
+
+
+class SecureConnection(HTTPSConnection):
+    def connect(self) -> None:
+        with _unsent():
+            super().connect()
+
+
+class PlainPool(HTTPConnectionPool):
+    ConnectionCls = PlainConnection
+
+
+class SecurePool(HTTPSConnectionPool):
+    ConnectionCls = SecureConnection
+
+
 class Client:
     """Requests to one provider. Thread-safe; keeps up to `connections` open for the next call."""
+
+    hosts: ClassVar = 1
+    pools: ClassVar[Mapping[str, type[HTTPConnectionPool]]] = {"http": PlainPool, "https": SecurePool}
 
     def __init__(self, base_url: str, headers: dict[str, str], *, connections: int, limits: Limits) -> None:
         self._base_url = base_url
@@ -81,8 +113,8 @@ class Client:
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc or proxy variable must not change who gets our key
         self._session.headers.update(headers)
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+        adapter = HTTPAdapter(pool_connections=self.hosts, pool_maxsize=connections, max_retries=0)
+        adapter.poolmanager.pool_classes_by_scheme = self.pools
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -99,10 +131,10 @@ class Client:
         parts = {name: (None, value) for name, value in fields.items()}
         return self._send("POST", self._base_url + path, files=parts, headers={"Accept": accept})
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
         """Ask for something that costs nothing. Raises Unavailable when no whole answer came: ask again."""
         try:
-            return self._send("GET", self._base_url + path)
+            return self._send("GET", self._base_url + path, headers=headers)
         except OutcomeUnknown as error:
             raise Unavailable(str(error)) from error
 
@@ -140,32 +172,3 @@ def _faults() -> Iterator[None]:
         raise Misconfigured(f"no request can be made: {type(error).__name__}") from None  # it may hold the key
     except (requests.RequestException, HTTPError) as error:
         raise OutcomeUnknown(f"no answer: {type(error).__name__}") from error
-
-
-@contextmanager
-def _unsent() -> Iterator[None]:
-    """Where a connection, its name look-up and TLS handshake included, fails, no request has left."""
-    try:
-        yield
-    except (HTTPError, OSError) as error:
-        raise Unavailable(f"no connection: {type(error).__name__}") from error
-
-
-class _PlainConnection(HTTPConnection):
-    def connect(self) -> None:
-        with _unsent():
-            super().connect()
-
-
-class _SecureConnection(HTTPSConnection):
-    def connect(self) -> None:
-        with _unsent():
-            super().connect()
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
