@@ -6,7 +6,10 @@ Each part is imported by its own command: the HTTP process must not load what a 
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
@@ -14,6 +17,9 @@ import click
 from core import settings as environment
 from core.errors import SettingsError
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.bootstrap import Services
 
 ROOT = Path(__file__).resolve().parent
 
@@ -28,6 +34,18 @@ def read_settings() -> Settings:
         return environment.read(os.environ)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def services() -> Iterator["Services"]:
+    """What a command talks to, for as long as it runs."""
+    from core.bootstrap import assemble
+
+    house = assemble(read_settings())
+    try:
+        yield house
+    finally:
+        house.close()
 
 
 @cli.command()
@@ -67,11 +85,9 @@ def migrate() -> None:
     from alembic import command
     from alembic.config import Config
 
-    from core.bootstrap import assemble
-
-    services = assemble(read_settings())
-    command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
-    services.storage.create_bucket()
+    with services() as house:
+        command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
+        house.storage.create_bucket()
 
 
 @cli.group()
@@ -84,9 +100,8 @@ def keys() -> None:
 def create_key(name: str) -> None:
     """Make a key and print it, this once."""
     from core import keys as ledger_keys
-    from core.bootstrap import assemble
 
-    with assemble(read_settings()).database.transaction() as session:
+    with services() as house, house.database.transaction() as session:
         key = ledger_keys.create(session, name)
     click.echo(key)
 
@@ -95,9 +110,8 @@ def create_key(name: str) -> None:
 def list_keys() -> None:
     """Show every key's id, name, last four characters and state."""
     from core import keys as ledger_keys
-    from core.bootstrap import assemble
 
-    with assemble(read_settings()).database.transaction() as session:
+    with services() as house, house.database.transaction() as session:
         for key in ledger_keys.every(session):
             state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "in force"
             click.echo(f"{key.id}  …{key.hint}  {key.created_at:%Y-%m-%d %H:%M}  {state}  {key.name}")
@@ -108,9 +122,8 @@ def list_keys() -> None:
 def revoke_key(key_id: UUID) -> None:
     """Shut a key out from now on."""
     from core import keys as ledger_keys
-    from core.bootstrap import assemble
 
-    with assemble(read_settings()).database.transaction() as session:
+    with services() as house, house.database.transaction() as session:
         if not ledger_keys.revoke(session, key_id):
             raise click.ClickException(f"there is no key {key_id} in force")
 
@@ -124,9 +137,8 @@ def providers() -> None:
 def list_providers() -> None:
     """Show how many jobs of each provider may be under way at once."""
     from core import admission
-    from core.bootstrap import assemble
 
-    with assemble(read_settings()).database.transaction() as session:
+    with services() as house, house.database.transaction() as session:
         for name, slots in admission.slots(session).items():
             click.echo(f"{name}  {slots} slots")
 
@@ -137,9 +149,8 @@ def list_providers() -> None:
 def set_slots(name: str, slots: int) -> None:
     """Change a provider's slots at run time; 0 lets nothing new start."""
     from core import admission
-    from core.bootstrap import assemble
 
-    with assemble(read_settings()).database.transaction() as session:
+    with services() as house, house.database.transaction() as session:
         if not admission.set_slots(session, name, slots):
             raise click.ClickException(f"there is no provider {name}")
 
@@ -154,9 +165,8 @@ def jobs() -> None:
 def show_job(job_id: UUID) -> None:
     """Tell what happened to a job, and what it may have cost."""
     from core import calls, ledger
-    from core.bootstrap import assemble
 
-    with assemble(read_settings()).database.transaction() as session:
+    with services() as house, house.database.transaction() as session:
         job = ledger.job(session, job_id)
         if job is None:
             raise click.ClickException(f"there is no job {job_id}")
@@ -173,14 +183,13 @@ def show_job(job_id: UUID) -> None:
 def cancel_job(job_id: UUID) -> None:
     """Settle a job as cancelled. A provider call under way is finished, and paid for."""
     from core import images, ledger
-    from core.bootstrap import assemble
 
-    services = assemble(read_settings())
-    with services.database.transaction() as session:
-        if not ledger.cancel(session, job_id):
-            raise click.ClickException(f"there is no job {job_id} that could be cancelled")
-        images.let_go(session, job_id)
-    services.notifier.announce(job_id)
+    with services() as house:
+        with house.database.transaction() as session:
+            if not ledger.cancel(session, job_id):
+                raise click.ClickException(f"there is no job {job_id} that could be cancelled")
+            images.let_go(session, job_id)
+        house.notifier.announce(job_id)
 
 
 @cli.command()

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 from core.errors import (
     Failure,
     FailureKind,
+    IntakeInDoubt,
     InvalidRequest,
     KeyMissing,
     KeyUnknown,
@@ -130,6 +131,11 @@ def _dependency_down(error: Exception) -> Response:
     return response
 
 
+def _in_doubt(_: IntakeInDoubt) -> Response:
+    """The job may be on the ledger, so that a retry could buy its pictures twice."""
+    return envelope(Answer(503, SERVER, "outcome_unknown"), "The request may or may not have been accepted.")
+
+
 def _http(error: HTTPException) -> Response:
     match error:
         case NotFound():
@@ -159,6 +165,7 @@ def register(app: Flask) -> None:
         _job_failed: (JobFailed,),
         _wait_too_long: (WaitTooLong,),
         _dependency_down: (StoreUnavailable, OperationalError, InterfaceError, PoolTimeout),
+        _in_doubt: (IntakeInDoubt,),
         _http: (HTTPException,),
         _bug: (Exception,),
     }

@@ -22,9 +22,14 @@ def create_celery(redis_url: str) -> Celery:
         # A broker that is away or mute must not hold up the web processes: the ledger is the outbox.
         broker_transport_options={
             "socket_connect_timeout": 1.0,
-            "socket_timeout": 5.0,
+            "socket_timeout": 2.0,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            # Of its own, kombu tries a broker that is down for six seconds before it says so.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
         },
         task_ignore_result=True,
         task_publish_retry=False,

@@ -46,6 +46,10 @@ class KeyUnknown(DarkroomError):
         self.key = key
 
 
+class IntakeInDoubt(DarkroomError):
+    """The ledger went away while a request was being recorded; it may or may not be there."""
+
+
 class ModelMissing(DarkroomError):
     """No such model is on offer. `args` holds its name."""
 

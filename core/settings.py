@@ -1,5 +1,6 @@
 """Everything an operator may set, read once at start from a mapping such as os.environ."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
@@ -19,6 +20,14 @@ def address(text: str) -> str:
     return text.rstrip("/")
 
 
+def duration(text: str) -> float:
+    """Seconds, more than none. Raises ValueError."""
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One process's settings. Durations are seconds."""
@@ -33,7 +42,7 @@ class Settings:
 
     public_url: str = variable("DARKROOM_PUBLIC_URL", parse=address, default="http://127.0.0.1:8000")
     default_model: str | None = variable("DARKROOM_DEFAULT_MODEL", default=None)
-    wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=float, default=240.0)
+    wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
 
     openai_api_key: str | None = variable("OPENAI_API_KEY", secret=True, default=None)
     openai_base_url: str = variable("OPENAI_BASE_URL", parse=address, default="https://api.openai.com/v1")

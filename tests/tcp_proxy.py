@@ -18,6 +18,8 @@ class TcpProxy:
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._port = 0
+        self._unanswered: bytes | None = None
+        self.answers_lost = 0
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.restore()
@@ -36,6 +38,10 @@ class TcpProxy:
     def silence(self) -> None:
         """Go on taking connections and bytes, and pass nothing on."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def lose_answer_to(self, request: bytes) -> None:
+        """Pass the next bytes that hold `request` on, and break their connection before the answer."""
+        self._unanswered = request
 
     def close(self) -> None:
         self._run(self._cut())
@@ -60,14 +66,20 @@ class TcpProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             upstream, onward = await asyncio.open_connection(*self._target)
-            await asyncio.gather(self._pump(reader, onward), self._pump(upstream, writer))
+            await asyncio.gather(self._pump(reader, onward, back=writer), self._pump(upstream, writer))
         writer.close()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, back: asyncio.StreamWriter | None = None
+    ) -> None:
         self._writers.add(sink)
         try:
             while chunk := await source.read(65536):
                 await self._flowing.wait()
+                if back and self._unanswered and self._unanswered in chunk:
+                    self._unanswered = None
+                    self.answers_lost += 1
+                    back.transport.abort()
                 sink.write(chunk)
                 await sink.drain()
         finally:

@@ -1,6 +1,4 @@
-import gc
 import re
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -32,14 +30,8 @@ def run(environment: dict[str, str]) -> Run:
     """Runs `darkroom` with this test's environment."""
 
     def run(*words: object) -> Done:
-        with warnings.catch_warnings():
-            # A command leaves its connections to the end of its process; here that is the end of this block.
-            warnings.simplefilter("ignore", ResourceWarning)
-            result = CliRunner().invoke(cli, [str(word) for word in words], env=environment)
-            done = Done(result.exit_code, result.stdout, result.stderr)
-            del result
-            gc.collect()
-        return done
+        result = CliRunner().invoke(cli, [str(word) for word in words], env=environment)
+        return Done(result.exit_code, result.stdout, result.stderr)
 
     return run
 

@@ -1,0 +1,61 @@
+"""Requests that come in while the ledger or the broker goes away."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from core import ledger
+from core.bootstrap import Services
+from core.database import Database
+from core.intake import Intake
+from core.states import JobState
+from tests import builders
+from tests.tcp_proxy import TcpProxy
+
+
+@pytest.fixture
+def ledger_line(environment: dict[str, str]) -> Iterator[TcpProxy]:
+    """The line between an intake and Postgres."""
+    line = TcpProxy(urlsplit(environment["DATABASE_URL"]).netloc.rpartition("@")[2])
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def intake(environment: dict[str, str], services: Services, ledger_line: TcpProxy) -> Iterator[Intake]:
+    direct = urlsplit(environment["DATABASE_URL"]).netloc.rpartition("@")[2]
+    database = Database(environment["DATABASE_URL"].replace(direct, ledger_line.address))
+    builders.register(services)
+    yield Intake(database, services.broker)
+    database.close()
+
+
+def test_a_commit_whose_answer_was_lost_is_looked_up(
+    services: Services, intake: Intake, ledger_line: TcpProxy
+) -> None:
+    job_id, (_, caller) = ledger.new_job_id(), builders.make_caller(services)
+    model = services.catalog.model("dall-e-2")
+    assert model
+    ledger_line.lose_answer_to(b"COMMIT")
+
+    intake.submit(job_id, builders.make_request(), model=model, caller=caller, request_id="req_test")
+
+    assert ledger_line.answers_lost == 1
+    assert builders.state_of(services, job_id) is JobState.DISPATCHED
+
+
+def test_a_ledger_that_is_away_records_nothing_and_says_so(
+    services: Services, intake: Intake, ledger_line: TcpProxy
+) -> None:
+    job_id, (_, caller) = ledger.new_job_id(), builders.make_caller(services)
+    model = services.catalog.model("dall-e-2")
+    assert model
+    ledger_line.cut()
+
+    with pytest.raises(OperationalError):
+        intake.submit(job_id, builders.make_request(), model=model, caller=caller, request_id="req_test")
+
+    with services.database.transaction() as session:
+        assert ledger.job(session, job_id) is None
