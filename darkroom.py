@@ -202,13 +202,15 @@ def sandbox(*, servers_only: bool) -> None:
 
 
 @cli.command()
-@click.argument("provider", type=click.Choice(["openai"]))
+@click.argument("provider")
 @click.option("--port", required=True, type=int)
 @click.option("--api-key", required=True, help="The key that callers must show.")
 def simulators(provider: str, port: int, api_key: str) -> None:
     """Stand in for a provider: its wire format, its faults, and a count of what it would have charged."""
-    from sandbox.simulators.serve import main
+    from sandbox.simulators.serve import APPS, main
 
+    if provider not in APPS:
+        raise click.BadParameter(f"{provider!r} is none of {', '.join(APPS)}", param_hint="PROVIDER")
     main(provider, port=port, api_key=api_key)
 
 

@@ -26,7 +26,10 @@ class Upstream:
         return f"simulator-{self.provider}"
 
 
-UPSTREAMS = (Upstream("openai", key="OPENAI_API_KEY", base_url="OPENAI_BASE_URL", path="/v1"),)
+UPSTREAMS = (
+    Upstream("openai", key="OPENAI_API_KEY", base_url="OPENAI_BASE_URL", path="/v1"),
+    Upstream("stability", key="STABILITY_API_KEY", base_url="STABILITY_BASE_URL"),
+)
 
 
 def simulated(environment: Mapping[str, str]) -> list[Upstream]:

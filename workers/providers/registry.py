@@ -7,6 +7,7 @@ from core.settings import Settings
 from workers.providers.base import Provider
 from workers.providers.http import Client, Limits
 from workers.providers.openai import OpenAI
+from workers.providers.stability import Stability
 
 Builder = Callable[[Settings, int], Provider]
 
@@ -24,6 +25,12 @@ def _openai(settings: Settings, connections: int) -> Provider:
     return OpenAI(Client(settings.openai_base_url, headers, connections=connections, limits=Limits()))
 
 
+def _stability(settings: Settings, connections: int) -> Provider:
+    key = _required("STABILITY_API_KEY", settings.stability_api_key)
+    headers = {"Authorization": f"Bearer {key}"}
+    return Stability(Client(settings.stability_base_url, headers, connections=connections, limits=Limits()))
+
+
 def _required(name: str, key: str | None) -> str:
     if not key:
         raise SettingsError(f"{name} is required")
@@ -33,4 +40,4 @@ def _required(name: str, key: str | None) -> str:
     return key
 
 
-BUILDERS: dict[str, Builder] = {"openai": _openai}
+BUILDERS: dict[str, Builder] = {"openai": _openai, "stability": _stability}
