@@ -5,6 +5,7 @@ from collections.abc import Callable
 from core.errors import SettingsError
 from core.settings import Settings
 from workers.providers.base import Provider
+from workers.providers.bfl import BlackForestLabs
 from workers.providers.http import Client, Limits
 from workers.providers.openai import OpenAI
 from workers.providers.stability import Stability
@@ -31,6 +32,11 @@ def _stability(settings: Settings, connections: int) -> Provider:
     return Stability(Client(settings.stability_base_url, headers, connections=connections, limits=Limits()))
 
 
+def _bfl(settings: Settings, connections: int) -> Provider:
+    key = _required("BFL_API_KEY", settings.bfl_api_key)
+    return BlackForestLabs(settings.bfl_base_url, key, connections=connections, limits=Limits())
+
+
 def _required(name: str, key: str | None) -> str:
     if not key:
         raise SettingsError(f"{name} is required")
@@ -40,4 +46,4 @@ def _required(name: str, key: str | None) -> str:
     return key
 
 
-BUILDERS: dict[str, Builder] = {"openai": _openai, "stability": _stability}
+BUILDERS: dict[str, Builder] = {"openai": _openai, "stability": _stability, "bfl": _bfl}
