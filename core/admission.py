@@ -1,9 +1,9 @@
-"""Which queued jobs may start now: as many as the provider has free slots, first come, first served.
+"""Which queued jobs may start now: as many as the provider has free slots for, first come, first served.
 
-The broker therefore never holds more of a provider's jobs than the provider has slots.
+A slot is one provider call at a time. The broker never holds more of a provider's jobs than it has slots.
 """
 
-from sqlalchemy import CTE, bindparam, func, select, update
+from sqlalchemy import CTE, Integer, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,28 +13,30 @@ from core.states import JobState
 # What a worker process carries (design: at least 500 provider calls at once).
 DEFAULT_SLOTS = 500
 
+_MINE = Job.provider == bindparam("of_provider")
 _UNDER_WAY = (
-    select(func.count())
-    .where(Job.provider == bindparam("of_provider"), Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
+    select(func.coalesce(func.sum(Job.slots), 0))
+    .where(_MINE, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
     .scalar_subquery()
 )
+# A job that would make more calls at once than there are slots makes do with all of them.
+GRANTED = func.least(Job.slots, bindparam("most", type_=Integer))
 
 
 def startable() -> CTE:
-    """The ids that may start, for the bound `of_provider` and its `slots`; for use under `lock` only."""
-    return (
-        select(Job.id)
-        .where(
-            Job.provider == bindparam("of_provider"),
-            Job.state_in(JobState.QUEUED),
-            # Not now(): a transaction that began before the job was recorded must see it as due.
-            Job.run_after <= func.statement_timestamp(),
-        )
+    """The ids that may start, for the bound `of_provider` and its slots, `most`; for use under `lock` only."""
+    first_in_line = (
+        select(Job.id, Job.run_after, GRANTED.label("granted"))
+        # Not now(): a transaction that began before the job was recorded must see it as due.
+        .where(_MINE, Job.state_in(JobState.QUEUED), Job.run_after <= func.statement_timestamp())
         .order_by(Job.run_after, Job.id)
-        .limit(func.greatest(bindparam("slots") - _UNDER_WAY, 0))
-        .with_for_update(skip_locked=True)
-        .cte("startable")
+        .limit(bindparam("most", type_=Integer))
+        .cte("first_in_line")
     )
+    taken = func.sum(first_in_line.c.granted).over(order_by=(first_in_line.c.run_after, first_in_line.c.id))
+    counted = select(first_in_line.c.id, taken.label("taken")).cte("counted")
+    free = bindparam("most", type_=Integer) - _UNDER_WAY
+    return select(counted.c.id).where(counted.c.taken <= free).cte("startable")
 
 
 def register(session: Session, provider: str) -> None:

@@ -1,5 +1,8 @@
 """Provider calls on the ledger: written before the money may be spent, closed with what became of it."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, null, select, update
@@ -14,17 +17,47 @@ _CALLS = table_of(ProviderCall)
 _OPEN = insert(_CALLS).returning(_CALLS.c.id)
 
 
-def open_call(session: Session, claim: Claim, *, pictures: int) -> UUID:
-    """Put a call for so many pictures on record, as sent."""
+@dataclass(frozen=True, slots=True)
+class AcceptedCall:
+    """A call that the provider is at work on, whoever made it: to be asked after, never made again."""
+
+    id: UUID
+    positions: list[int]
+    handle: dict[str, Any]
+
+
+def open_call(session: Session, claim: Claim, *, positions: Sequence[int]) -> UUID:
+    """Put a call for the pictures of these positions on record, as sent."""
     row = {
         "job_id": claim.job_id,
         "attempt": claim.attempt,
         "provider": claim.provider,
         "upstream_model": claim.upstream_model,
-        "pictures": pictures,
+        "positions": list(positions),
     }
     call_id: UUID = session.execute(_OPEN, row).scalar_one()
     return call_id
+
+
+def accept_call(session: Session, call_id: UUID, handle: Mapping[str, Any]) -> None:
+    """Record how to ask after a call; to be committed before it is asked after."""
+    session.execute(
+        update(_CALLS)
+        .where(_CALLS.c.id == call_id, _CALLS.c.outcome.in_((CallOutcome.SENT, CallOutcome.ACCEPTED)))
+        .values(outcome=CallOutcome.ACCEPTED, handle=dict(handle))
+    )
+
+
+def accepted(session: Session, claim: Claim) -> list[AcceptedCall]:
+    """The calls of a job that its provider is at work on."""
+    rows = session.execute(
+        select(_CALLS.c.id, _CALLS.c.positions, _CALLS.c.handle).where(
+            _CALLS.c.job_id == claim.job_id,
+            _CALLS.c.provider == claim.provider,
+            _CALLS.c.outcome == CallOutcome.ACCEPTED,
+        )
+    )
+    return [AcceptedCall(row.id, row.positions, row.handle) for row in rows]
 
 
 _CLOSE = (
@@ -40,13 +73,24 @@ def close_call(session: Session, call_id: UUID, outcome: CallOutcome, failure: F
     session.execute(_CLOSE, {"call_id": call_id, "became": outcome, "failure": error})
 
 
-def give_up_open_calls(session: Session, job_id: UUID) -> None:
-    """Record as unknown what a lost worker had sent: the provider may have charged."""
-    session.execute(
-        update(_CALLS)
-        .where(_CALLS.c.job_id == job_id, _CALLS.c.outcome == CallOutcome.SENT)
-        .values(outcome=CallOutcome.UNKNOWN, ended_at=func.clock_timestamp())
+def give_up_sent_calls(session: Session, job_id: UUID) -> None:
+    """Record as unknown what a lost worker had sent and no handle leads to: the provider may have charged."""
+    session.execute(_GIVE_UP.where(_CALLS.c.outcome == CallOutcome.SENT), {"of_job": job_id})
+
+
+def give_up_calls(session: Session, job_id: UUID) -> None:
+    """Record as unknown all calls of a job that have not ended."""
+    session.execute(_GIVE_UP, {"of_job": job_id})
+
+
+_GIVE_UP = (
+    update(_CALLS)
+    .where(
+        _CALLS.c.job_id == bindparam("of_job"),
+        _CALLS.c.outcome.in_((CallOutcome.SENT, CallOutcome.ACCEPTED)),
     )
+    .values(outcome=CallOutcome.UNKNOWN, ended_at=func.clock_timestamp())
+)
 
 
 def unknown(session: Session, job_id: UUID) -> int:

@@ -39,21 +39,15 @@ class Picture:
         return f"{datetime.now(UTC):%Y/%m/%d/%H}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What earlier attempts at a job left behind."""
-
-    stored: frozenset[int]
-    held: list[Picture]
+def stored(session: Session, job_id: UUID) -> set[int]:
+    """The positions of a job's pictures that are in the store."""
+    return set(session.scalars(select(Image.position).where(Image.job_id == job_id)))
 
 
-def progress(session: Session, job_id: UUID) -> Progress:
-    stored = session.scalars(select(Image.position).where(Image.job_id == job_id))
-    held = session.scalars(select(HeldPicture).where(HeldPicture.job_id == job_id))
-    return Progress(
-        stored=frozenset(stored),
-        held=[Picture(position=row.position, png=row.png, revised_prompt=row.revised_prompt) for row in held],
-    )
+def held(session: Session, job_id: UUID) -> list[Picture]:
+    """A job's pictures that wait for the store."""
+    rows = session.scalars(select(HeldPicture).where(HeldPicture.job_id == job_id).order_by(HeldPicture.position))
+    return [Picture(position=row.position, png=row.png, revised_prompt=row.revised_prompt) for row in rows]
 
 
 _RECORD = insert(table_of(Image)).values(expires_at=func.clock_timestamp() + LIFETIME)
@@ -95,9 +89,10 @@ def hold(session: Session, claim: Claim, pictures: Sequence[Picture]) -> None:
     )
 
 
-def let_go(session: Session, job_id: UUID) -> None:
-    """Forget a job's held pictures: they are stored now, or the job has ended."""
-    session.execute(delete(HeldPicture).where(HeldPicture.job_id == job_id))
+def let_go(session: Session, job_id: UUID, positions: Sequence[int] | None = None) -> None:
+    """Forget held pictures of these positions, which are stored now, or all of them once the job has ended."""
+    forget = delete(HeldPicture).where(HeldPicture.job_id == job_id)
+    session.execute(forget if positions is None else forget.where(HeldPicture.position.in_(positions)))
 
 
 def find(session: Session, name: str) -> tuple[Image, timedelta] | None:

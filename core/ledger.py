@@ -51,6 +51,7 @@ class Claim:
     upstream_model: str
     request_id: str
     request: GenerationRequest
+    slots: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,7 @@ _RECORD_ROW = (
                 "key_id",
                 "request_id",
                 "request",
+                "slots",
             )
         }
     )
@@ -121,9 +123,16 @@ _RECORD = select(_RECORD_ROW.c.id).add_cte(_log(_RECORD_ROW, Event.RECORDED))
 
 
 def record(  # noqa: PLR0913 - what a job is made of
-    session: Session, job_id: UUID, request: GenerationRequest, *, model: Model, key_id: UUID, request_id: str
+    session: Session,
+    job_id: UUID,
+    request: GenerationRequest,
+    *,
+    model: Model,
+    key_id: UUID,
+    request_id: str,
+    slots: int = 1,
 ) -> None:
-    """Put a new job on the ledger, queued."""
+    """Put a new job on the ledger, queued. `slots` is how many provider calls it would make at once."""
     session.execute(
         _RECORD,
         {
@@ -136,18 +145,24 @@ def record(  # noqa: PLR0913 - what a job is made of
             "key_id": key_id,
             "request_id": request_id,
             "request": request.to_json(),
+            "slots": slots,
         },
     )
 
 
 _STARTABLE = admission.startable()
-_ADMIT = _move(Event.ADMITTED, Job.id.in_(select(_STARTABLE.c.id)), dispatched_at=func.clock_timestamp())
+_ADMIT = _move(
+    Event.ADMITTED,
+    Job.id.in_(select(_STARTABLE.c.id)),
+    dispatched_at=func.clock_timestamp(),
+    slots=admission.GRANTED,
+)
 
 
 def admit(session: Session, provider: str) -> list[UUID]:
     """Dispatch as many of a provider's queued jobs as it has free slots for; publish the ids after the commit."""
     slots = admission.lock(session, provider)
-    return [row.id for row in session.execute(_ADMIT, {"of_provider": provider, "slots": slots})]
+    return [row.id for row in session.execute(_ADMIT, {"of_provider": provider, "most": slots})]
 
 
 _CLAIM = _move(
@@ -174,11 +189,18 @@ def claim(session: Session, job_id: UUID, worker: str) -> Claim | None:
         upstream_model=row.upstream_model,
         request_id=row.request_id,
         request=GenerationRequest.from_json(row.request),
+        slots=row.slots,
     )
 
 
 # Only the newest attempt may move its job on: a worker that comes late changes nothing.
 _MINE = (Job.id == bindparam("job_id"), Job.attempt == bindparam("fence"))
+_HOLD = select(Job.id).where(*_MINE, Job.state_in(JobState.RUNNING)).with_for_update(read=True)
+
+
+def holds(session: Session, claim: Claim) -> bool:
+    """Whether the claim is still the newest and the job still runs; it stays so until the transaction ends."""
+    return session.execute(_HOLD, {"job_id": claim.job_id, "fence": claim.attempt}).one_or_none() is not None
 
 
 def _settle_or_return(session: Session, statement: Select[Any], claim: Claim, **values: Any) -> bool:

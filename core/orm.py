@@ -6,6 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -60,6 +62,7 @@ class Base(DeclarativeBase):
         bytes: LargeBinary,
         datetime: TIMESTAMP(timezone=True),
         dict[str, Any]: JSONB,
+        list[int]: ARRAY(Integer),
         JobState: Closed(JobState),
         Event: Closed(Event),
         CallOutcome: Closed(CallOutcome),
@@ -107,7 +110,11 @@ class Provider(Base):
 
 
 class Job(Base):
-    """One accepted request. `attempt` is the fencing token; `failures` counts the attempts that were used up."""
+    """One accepted request.
+
+    `attempt` is the fencing token, `failures` counts the attempts that were used up, `slots` is how many provider
+    calls it makes at once.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -138,6 +145,7 @@ class Job(Base):
     request: Mapped[dict[str, Any]]
     attempt: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(server_default="0")
+    slots: Mapped[int] = mapped_column(server_default="1")
     worker: Mapped[str | None]
     error: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=now())
@@ -168,12 +176,16 @@ class JobEvent(Base):
 
 
 class ProviderCall(Base):
-    """One request that a provider may charge for; written before it is sent."""
+    """One request that a provider may charge for; written before it is sent.
+
+    It is for the pictures of these `positions`; `handle` is how to ask for it once it is accepted.
+    """
 
     __tablename__ = "provider_calls"
     __table_args__ = (
         CheckConstraint(one_of("outcome", CallOutcome), name="outcome"),
-        CheckConstraint("(outcome = 'sent') = (ended_at IS NULL)", name="ended_has_a_time"),
+        CheckConstraint("(outcome IN ('sent', 'accepted')) = (ended_at IS NULL)", name="ended_has_a_time"),
+        CheckConstraint("outcome <> 'accepted' OR handle IS NOT NULL", name="accepted_has_a_handle"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
@@ -181,7 +193,8 @@ class ProviderCall(Base):
     attempt: Mapped[int]
     provider: Mapped[str]
     upstream_model: Mapped[str]
-    pictures: Mapped[int]
+    positions: Mapped[list[int]]
+    handle: Mapped[dict[str, Any] | None]
     outcome: Mapped[CallOutcome] = mapped_column(server_default=CallOutcome.SENT)
     error: Mapped[dict[str, Any] | None]
     sent_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

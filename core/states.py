@@ -30,6 +30,7 @@ class CallOutcome(StrEnum):
     """What became of one request that a provider may charge for."""
 
     SENT = "sent"
+    ACCEPTED = "accepted"
     DELIVERED = "delivered"
     REFUSED = "refused"
     FAILED = "failed"

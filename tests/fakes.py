@@ -7,12 +7,12 @@ from io import BytesIO
 from PIL import Image
 
 from core.generation import Size
-from workers.providers.base import Order, RawPicture
+from workers.providers.base import Delivered, Order, Provider, RawPicture
 
 Step = Exception | int | list[RawPicture] | Callable[[], object]
 
 
-class FakeProvider:
+class FakeProvider(Provider):
     """Takes one step of its script a call: raises it, sends so many pictures, or these, or does it first.
 
     A call beyond the script gets all that it ordered. `orders` and `made` keep what was asked and sent.
@@ -23,18 +23,20 @@ class FakeProvider:
         self.orders: list[Order] = []
         self.made: list[bytes] = []
 
-    def submit(self, order: Order) -> list[RawPicture]:
+    pictures_per_call = 10
+
+    def submit(self, order: Order) -> Delivered:
         self.orders.append(order)
         match self._script.popleft() if self._script else order.n:
             case Exception() as error:
                 raise error
             case list() as pictures:
-                return pictures
+                return Delivered(pictures)
             case int() as most:
-                return [self.draw(order.size) for _ in range(most)]
+                return Delivered([self.draw(order.size) for _ in range(most)])
             case act:
                 act()
-                return [self.draw(order.size) for _ in range(order.n)]
+                return Delivered([self.draw(order.size) for _ in range(order.n)])
 
     def draw(self, size: Size) -> RawPicture:
         """Each is another, and a PNG of the size ordered."""

@@ -1,7 +1,9 @@
-"""One attempt at a job: claim, call the provider, store, settle. No transaction is open across a network call."""
+"""One attempt at a job: claim, run its errands, settle. No transaction is open across a network call."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import get_ident
 from uuid import UUID
@@ -13,61 +15,80 @@ from structlog.contextvars import bound_contextvars
 from core import calls, images, ledger
 from core.bootstrap import Services
 from core.errors import Failure, FailureKind, StoreUnavailable
-from core.images import Picture, Progress
+from core.images import Picture
 from core.ledger import Claim
 from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
-from workers.pictures import NotAPicture, develop
-from workers.providers.base import Order, Provider
+from workers.errand import Errand, Runner
+from workers.providers.base import Provider
 from workers.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
+from workers.providers.polling import Overtaken, Pace
 from workers.retries import Situation
 
 # How long a picture that was paid for waits for Postgres to come back: while the lease may still be ours.
 PATIENCE_SECONDS = ledger.LEASE.total_seconds()
 
-OUTCOMES = {
-    FailureKind.REJECTED: CallOutcome.REFUSED,
-    FailureKind.MODERATED: CallOutcome.REFUSED,
-    FailureKind.UNKNOWN: CallOutcome.UNKNOWN,
-    FailureKind.INTERNAL: CallOutcome.UNKNOWN,
-}
 PUBLIC = {
     FailureKind.UNKNOWN: OutcomeUnknown.public,
+    FailureKind.UNAVAILABLE: Unavailable.public,
     FailureKind.LOST: "The workers that made this picture were lost, several times over.",
     FailureKind.STORE: "The picture was made, but could not be stored.",
     FailureKind.INTERNAL: "The service made an error while making the picture.",
 }
-
-NOTHING = Progress(stored=frozenset(), held=[])
+# Of several faults, the one that no other attempt can mend decides.
+GRAVEST_FIRST = (
+    FailureKind.LOST,
+    FailureKind.MODERATED,
+    FailureKind.REJECTED,
+    FailureKind.MISCONFIGURED,
+    FailureKind.UNKNOWN,
+    FailureKind.STORE,
+    FailureKind.UNAVAILABLE,
+    FailureKind.THROTTLED,
+)
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A claim and what it found.
-
-    Pictures are `held` from earlier attempts until the store takes them; positions are `missing` that no attempt
-    has made. `call_id` is the call on record for these, None where none is needed, or allowed any more.
-    """
+    """A claim, where its job stands, and what is left to do for it."""
 
     claim: Claim
     situation: Situation
-    held: list[Picture]
-    missing: list[int]
-    call_id: UUID | None
+    errands: list[Errand]
 
     @property
     def given_up(self) -> FailureKind | None:
-        return retries.before_call(self.situation) if self.missing else None
+        """Why no new call may be made, where one would be needed."""
+        wants_a_call = any(errand.is_new for errand in self.errands)
+        return retries.before_call(self.situation) if wants_a_call else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    failure: Failure
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """How an errand ended: with a fault, or pictures that are in the store but not on the ledger yet."""
+
+    errand: Errand
+    stored: list[tuple[Picture, str]] = field(default_factory=list)
+    fault: Fault | None = None
 
 
 class Executor:
     """Runs the jobs of one provider in one worker process. Thread-safe."""
 
-    def __init__(self, services: Services, provider: Provider, *, name: str, worker: str) -> None:
+    def __init__(
+        self, services: Services, provider: Provider, *, name: str, worker: str, pace: Pace | None = None
+    ) -> None:
         self._services = services
-        self._provider = provider
+        self._pictures_per_call = provider.pictures_per_call
+        self._runner = Runner(services.database, provider, pace or Pace())
         self._name = name
         self._worker = worker
         self._running: dict[int, UUID] = {}
@@ -79,7 +100,7 @@ class Executor:
     def execute(self, job_id: UUID) -> None:
         """Make one attempt, if the ledger says that there is one to make."""
         with self._services.database.transaction() as session:
-            attempt = _start(session, job_id, self._worker)
+            attempt = _start(session, job_id, self._worker, self._pictures_per_call)
         if attempt is None:
             log.info("job.not_claimed", job_id=str(job_id))
             return
@@ -89,112 +110,107 @@ class Executor:
             log.info("job.claimed", provider=self._name)
             try:
                 self._run(attempt)
+            except Overtaken:
+                log.info("job.overtaken")
             except Exception:
                 log.exception("job.crashed")
-                self._fail(attempt, Failure(FailureKind.INTERNAL, PUBLIC[FailureKind.INTERNAL]))
+                self._crash(attempt)
             finally:
                 del self._running[get_ident()]
 
     def _run(self, attempt: Attempt) -> None:
         if attempt.given_up:
-            self._fail(attempt, Failure(attempt.given_up, PUBLIC[attempt.given_up]))
-            return
+            self._settle(attempt, [Landing(errand=attempt.errands[0], fault=_fault(attempt.given_up))])
+        elif len(attempt.errands) == 1:
+            self._settle(attempt, [self._fetch(attempt.claim, attempt.errands[0])])
+        else:
+            self._settle(attempt, self._fetch_side_by_side(attempt))
+
+    def _fetch_side_by_side(self, attempt: Attempt) -> list[Landing]:
+        """As many errands at once as the job has slots; each is recorded as it lands."""
+        with ThreadPoolExecutor(attempt.claim.slots, thread_name_prefix="errand") as pool:
+            under_way = [
+                pool.submit(copy_context().run, self._fetch_and_record, attempt.claim, errand)
+                for errand in attempt.errands
+            ]
+        return [landing.result() for landing in under_way]
+
+    def _fetch_and_record(self, claim: Claim, errand: Errand) -> Landing:
+        landing = self._fetch(claim, errand)
+        if not landing.stored:
+            return landing
+
+        def work(session: Session) -> bool:
+            mine = ledger.holds(session, claim)
+            _record(session, claim, landing, mine=mine)
+            return mine
+
+        if not self._services.database.insist(work, seconds=PATIENCE_SECONDS):
+            raise Overtaken
+        return Landing(errand=errand, fault=landing.fault)
+
+    def _fetch(self, claim: Claim, errand: Errand) -> Landing:
+        """Run one errand as far as the store."""
         try:
-            made = self._make(attempt)
+            pictures = self._runner.fetch(claim, errand)
         except ProviderError as error:
             log.warning("provider.failed", kind=error.kind, error=str(error))
             pause = error.retry_after if isinstance(error, Throttled) else None
-            self._fail(attempt, Failure(error.kind, error.public), pause)
-        else:
-            self._keep(attempt, [*attempt.held, *made])
-
-    def _make(self, attempt: Attempt) -> list[Picture]:
-        """Call the provider for what is missing. Raises ProviderError."""
-        if not attempt.missing:
-            return []
-        request = attempt.claim.request
-        answer = self._provider.submit(
-            Order(
-                upstream_model=attempt.claim.upstream_model,
-                prompt=request.prompt,
-                n=len(attempt.missing),
-                size=request.size,
-                quality=request.quality,
-                style=request.style,
+            return Landing(
+                errand=errand, fault=Fault(failure=Failure(error.kind, error.public), retry_after=pause)
             )
-        )
         try:
-            return [
-                Picture(
-                    position=position,
-                    png=develop(picture.data, request.size),
-                    revised_prompt=picture.revised_prompt,
-                )
-                for position, picture in zip(attempt.missing, raw, strict=False)
-            ]
-        except NotAPicture as error:
-            raise OutcomeUnknown(f"not a picture: {error}") from error
-
-    def _keep(self, attempt: Attempt, pictures: list[Picture]) -> None:
-        """Store what was made and settle; what the store does not take is held for the next attempt."""
-        stored: list[tuple[Picture, str]] = []
-        try:
-            for picture in pictures:
-                key = picture.object_key
-                self._services.storage.put(key, picture.png)
-                stored.append((picture, key))
+            stored = [self._store(picture) for picture in pictures]
         except StoreUnavailable as error:
             log.warning("store.unavailable", error=str(error))
-            self._hold(attempt, pictures)
-        else:
-            self._settle(attempt, stored)
+            self._hold(claim, errand, pictures)
+            return Landing(errand=errand, fault=_fault(FailureKind.STORE))
+        short = len(stored) < len(errand.positions)  # the rest is ordered by the next attempt
+        return Landing(errand=errand, stored=stored, fault=_fault(FailureKind.UNAVAILABLE) if short else None)
 
-    def _settle(self, attempt: Attempt, stored: list[tuple[Picture, str]]) -> None:
-        """Complete the job; where the provider sent fewer pictures than ordered, record these and go on."""
-        short = len(attempt.held) + len(attempt.missing) > len(stored)
+    def _store(self, picture: Picture) -> tuple[Picture, str]:
+        key = picture.object_key
+        self._services.storage.put(key, picture.png)
+        return picture, key
 
-        def move(session: Session) -> JobState | None:
-            claim = attempt.claim
-            if attempt.call_id:
-                calls.close_call(session, attempt.call_id, CallOutcome.DELIVERED)
-            if short:
-                state = _retry_or_fail(session, attempt, Failure(FailureKind.UNAVAILABLE, Unavailable.public))
-            else:
-                state = JobState.COMPLETED if ledger.succeed(session, claim) else None
-            if state and stored:
-                images.record(session, claim, stored)
-                if attempt.held:
-                    images.let_go(session, claim.job_id)
-            return state
-
-        self._conclude(attempt, move)
-
-    def _hold(self, attempt: Attempt, pictures: list[Picture]) -> None:
+    def _hold(self, claim: Claim, errand: Errand, pictures: list[Picture]) -> None:
         """Keep pictures on the ledger while the store is away: they are paid for."""
 
+        def work(session: Session) -> None:
+            if errand.call_id:
+                calls.close_call(session, errand.call_id, CallOutcome.DELIVERED)
+            if ledger.holds(session, claim):
+                images.hold(session, claim, pictures)
+
+        self._services.database.insist(work, seconds=PATIENCE_SECONDS)
+
+    def _settle(self, attempt: Attempt, landings: list[Landing]) -> None:
+        """Complete the job, or end the attempt with its gravest fault; record what is not recorded yet."""
+        faults = [landing.fault for landing in landings if landing.fault]
+        fault = min(faults, key=_gravity) if faults else None
+
         def move(session: Session) -> JobState | None:
-            if attempt.call_id:
-                calls.close_call(session, attempt.call_id, CallOutcome.DELIVERED)
-            state = _retry_or_fail(session, attempt, Failure(FailureKind.STORE, PUBLIC[FailureKind.STORE]))
-            if state is JobState.QUEUED:
-                images.hold(session, attempt.claim, pictures)
+            if fault:
+                state = _retry_or_fail(session, attempt, fault)
+            else:
+                state = JobState.COMPLETED if ledger.succeed(session, attempt.claim) else None
+            for landing in landings:
+                _record(session, attempt.claim, landing, mine=state is not None)
             return state
 
         self._conclude(attempt, move)
 
-    def _fail(self, attempt: Attempt, failure: Failure, retry_after: float | None = None) -> None:
-        """End an attempt without pictures: another one follows, or the job is settled as failed."""
+    def _crash(self, attempt: Attempt) -> None:
+        """A bug of ours: whatever was sent may have been charged."""
 
         def move(session: Session) -> JobState | None:
-            if attempt.call_id:
-                outcome = OUTCOMES.get(failure.kind, CallOutcome.FAILED)
-                calls.close_call(session, attempt.call_id, outcome, failure)
-            return _retry_or_fail(session, attempt, failure, retry_after)
+            calls.give_up_calls(session, attempt.claim.job_id)
+            return _retry_or_fail(session, attempt, _fault(FailureKind.INTERNAL))
 
         self._conclude(attempt, move)
 
     def _conclude(self, attempt: Attempt, move: Callable[[Session], JobState | None]) -> None:
-        """Commit the end of an attempt, tell who waits, and fill the slot that fell free."""
+        """Commit the end of an attempt, tell who waits, and fill the slots that fell free."""
 
         def work(session: Session) -> tuple[JobState | None, list[UUID]]:
             return move(session), ledger.admit(session, self._name)
@@ -206,35 +222,68 @@ class Executor:
         log.info("job.attempt_ended", provider=self._name, state=state or "overtaken")
 
 
-def _start(session: Session, job_id: UUID, worker: str) -> Attempt | None:
-    """Claim, look at what earlier attempts left, and put the call that is needed on record."""
+def _start(session: Session, job_id: UUID, worker: str, pictures_per_call: int) -> Attempt | None:
+    """Claim, and see what earlier attempts left to do."""
     claim = ledger.claim(session, job_id, worker)
     if claim is None:
         return None
-    found, unknown = NOTHING, 0
+    errands: list[Errand] = []
+    unknown = 0
     if claim.attempt > 1:
-        calls.give_up_open_calls(session, job_id)
-        found, unknown = images.progress(session, job_id), calls.unknown(session, job_id)
-    there = found.stored | {picture.position for picture in found.held}
-    missing = [position for position in range(claim.request.n) if position not in there]
-    age = claim.claimed_at - claim.created_at
-    situation = Situation(failures=claim.failures, unknown=unknown, age=age)
-    call_id = None
-    if missing and not retries.before_call(situation):
-        call_id = calls.open_call(session, claim, pictures=len(missing))
-    return Attempt(claim=claim, situation=situation, held=found.held, missing=missing, call_id=call_id)
+        calls.give_up_sent_calls(session, job_id)
+        unknown = calls.unknown(session, job_id)
+        errands = _left_over(session, claim)
+    done = {position for errand in errands for position in errand.positions}
+    done |= images.stored(session, job_id) if claim.attempt > 1 else set()
+    missing = [position for position in range(claim.request.n) if position not in done]
+    for first in range(0, len(missing), pictures_per_call):
+        errands.append(Errand(positions=missing[first : first + pictures_per_call]))
+    situation = Situation(failures=claim.failures, unknown=unknown, age=claim.claimed_at - claim.created_at)
+    attempt = Attempt(claim=claim, situation=situation, errands=errands)
+    if len(errands) == 1 and errands[0].is_new and not attempt.given_up:
+        # The usual case: claim and call in one commit.
+        errands[0].call_id = calls.open_call(session, claim, positions=errands[0].positions)
+    return attempt
 
 
-def _retry_or_fail(
-    session: Session, attempt: Attempt, failure: Failure, retry_after: float | None = None
-) -> JobState | None:
+def _left_over(session: Session, claim: Claim) -> list[Errand]:
+    """Pictures that wait for the store, and calls that the provider is at work on."""
+    held = [Errand(positions=[picture.position], held=[picture]) for picture in images.held(session, claim.job_id)]
+    accepted = [
+        Errand(positions=call.positions, call_id=call.id, handle=call.handle)
+        for call in calls.accepted(session, claim)
+    ]
+    return held + accepted
+
+
+def _record(session: Session, claim: Claim, landing: Landing, *, mine: bool) -> None:
+    """Put landed pictures on the ledger, if the job is still ours; that they were delivered is true either way."""
+    if not landing.stored:
+        return
+    if landing.errand.call_id:
+        calls.close_call(session, landing.errand.call_id, CallOutcome.DELIVERED)
+    if mine:
+        images.record(session, claim, landing.stored)
+        if landing.errand.held:
+            images.let_go(session, claim.job_id, landing.errand.positions)
+
+
+def _fault(kind: FailureKind) -> Fault:
+    return Fault(failure=Failure(kind, PUBLIC[kind]))
+
+
+def _gravity(fault: Fault) -> int:
+    return GRAVEST_FIRST.index(fault.failure.kind)
+
+
+def _retry_or_fail(session: Session, attempt: Attempt, fault: Fault) -> JobState | None:
     """The state that the job was moved to; None where a newer attempt or a cancellation came first."""
-    pause = None if retry_after is None else timedelta(seconds=retry_after)
-    retry = retries.after_failure(failure.kind, attempt.situation, retry_after=pause)
+    pause = None if fault.retry_after is None else timedelta(seconds=fault.retry_after)
+    retry = retries.after_failure(fault.failure.kind, attempt.situation, retry_after=pause)
     if retry:
-        moved = ledger.retry_later(session, attempt.claim, failure, delay=retry.delay, counts=retry.counts)
+        moved = ledger.retry_later(session, attempt.claim, fault.failure, delay=retry.delay, counts=retry.counts)
         return JobState.QUEUED if moved else None
-    if not ledger.fail(session, attempt.claim, failure):
+    if not ledger.fail(session, attempt.claim, fault.failure):
         return None
     images.let_go(session, attempt.claim.job_id)
     return JobState.FAILED

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("slots", sa.Integer(), server_default="1", nullable=False),
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column(
@@ -144,7 +145,8 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("upstream_model", sa.Text(), nullable=False),
-        sa.Column("pictures", sa.Integer(), nullable=False),
+        sa.Column("positions", sa.ARRAY(sa.Integer()), nullable=False),
+        sa.Column("handle", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("outcome", sa.Text(), server_default="sent", nullable=False),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column(
@@ -155,11 +157,15 @@ def upgrade() -> None:
         ),
         sa.Column("ended_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(outcome = 'sent') = (ended_at IS NULL)", name=op.f("ck_provider_calls_ended_has_a_time")
+            "(outcome IN ('sent', 'accepted')) = (ended_at IS NULL)",
+            name=op.f("ck_provider_calls_ended_has_a_time"),
         ),
         sa.CheckConstraint(
-            "outcome IN ('sent', 'delivered', 'refused', 'failed', 'unknown')",
+            "outcome IN ('sent', 'accepted', 'delivered', 'refused', 'failed', 'unknown')",
             name=op.f("ck_provider_calls_outcome"),
+        ),
+        sa.CheckConstraint(
+            "outcome <> 'accepted' OR handle IS NOT NULL", name=op.f("ck_provider_calls_accepted_has_a_handle")
         ),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_provider_calls_job_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_provider_calls")),

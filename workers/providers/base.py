@@ -75,5 +75,5 @@ class Provider(ABC):
         """Make one request that may be charged for. Never repeat it: that is decided by the caller."""
 
     def poll(self, order: Order, handle: Mapping[str, Any]) -> Delivered | Pending:
-        """Ask once what became of an Accepted order. Costs nothing, so Unavailable simply means: ask again."""
+        """Ask once what became of an Accepted order. Unavailable means: ask again; TaskFailed: order anew."""
         raise NotImplementedError

@@ -3,6 +3,7 @@
 ProviderError
 ├── Throttled      wait, as long as told; the attempt does not count
 ├── Unavailable    try again; nothing was made
+│   └── TaskFailed an accepted order came to nothing: asking again is in vain, a new order is not
 ├── Rejected       the caller's fault; told to the caller
 ├── Moderated      refused for its content; told to the caller, never tried again
 ├── Misconfigured  our fault (key, account, upstream model); never tried again, an operator must act
@@ -35,6 +36,10 @@ class Throttled(ProviderError):
 class Unavailable(ProviderError):
     kind = FailureKind.UNAVAILABLE
     public = "The provider is not available at the moment."
+
+
+class TaskFailed(Unavailable):
+    """An accepted order that the provider gave up: nothing will come of it, and nothing is charged for it."""
 
 
 class Rejected(ProviderError):

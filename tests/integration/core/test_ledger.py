@@ -158,12 +158,12 @@ def test_a_job_cancelled_while_it_runs_is_not_completed_any_more(services: Servi
 def test_calls_that_a_lost_worker_had_sent_count_as_unknown(services: Services) -> None:
     claim = builders.claim(services, builders.make_job(services))
     with services.database.transaction() as session:
-        told = calls.open_call(session, claim, pictures=1)
+        told = calls.open_call(session, claim, positions=[0])
         calls.close_call(session, told, CallOutcome.FAILED, FAILURE)
-        calls.open_call(session, claim, pictures=1)
+        calls.open_call(session, claim, positions=[0])
 
     with services.database.transaction() as session:
-        calls.give_up_open_calls(session, claim.job_id)
+        calls.give_up_sent_calls(session, claim.job_id)
 
     with services.database.transaction() as session:
         outcomes = [call.outcome for call in calls.of_job(session, claim.job_id)]

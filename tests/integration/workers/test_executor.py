@@ -422,7 +422,7 @@ def test_a_job_that_kills_its_workers_is_given_up_without_another_call(
         claim = builders.claim(services, job_id)
         if called:
             with services.database.transaction() as session:
-                calls.open_call(session, claim, pictures=1)
+                calls.open_call(session, claim, positions=[0])
         overtake(services, job_id)
     attempt(services, provider, job_id)
 

@@ -1,0 +1,149 @@
+"""One provider call, from its record on the ledger to pictures that can be trusted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core import calls, ledger
+from core.database import Database
+from core.errors import Failure, FailureKind
+from core.images import Picture
+from core.ledger import Claim
+from core.states import CallOutcome
+from workers.pictures import NotAPicture, develop
+from workers.providers import polling
+from workers.providers.base import Delivered, Order, Provider, RawPicture
+from workers.providers.errors import OutcomeUnknown, ProviderError
+from workers.providers.polling import Pace
+
+OUTCOMES = {
+    FailureKind.REJECTED: CallOutcome.REFUSED,
+    FailureKind.MODERATED: CallOutcome.REFUSED,
+    FailureKind.UNKNOWN: CallOutcome.UNKNOWN,
+    FailureKind.INTERNAL: CallOutcome.UNKNOWN,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Errand:
+    """Some pictures of a job to be fetched.
+
+    New where neither a `call_id` nor a `handle` is there yet; on record with the one, accepted with both. Pictures
+    `held` from an earlier attempt only want to be stored.
+    """
+
+    positions: list[int]
+    call_id: UUID | None = None
+    handle: Mapping[str, Any] | None = None
+    held: list[Picture] = field(default_factory=list)
+
+    @property
+    def is_new(self) -> bool:
+        return not self.held and self.handle is None
+
+
+class Runner:
+    """Runs the errands of one provider's jobs. Thread-safe."""
+
+    def __init__(self, database: Database, provider: Provider, pace: Pace) -> None:
+        self._database = database
+        self._provider = provider
+        self._pace = pace
+
+    def fetch(self, claim: Claim, errand: Errand) -> list[Picture]:
+        """The pictures, at most as many as wanted. Raises ProviderError, with its call closed, or Overtaken."""
+        if errand.held:
+            return errand.held
+        try:
+            answer = self._call(claim, errand)
+            return _develop(claim, errand, answer.pictures)
+        except ProviderError as error:
+            self.close(errand, Failure(error.kind, error.public))
+            raise
+
+    def close(self, errand: Errand, failure: Failure) -> None:
+        """Put on record that nothing came of the errand's call."""
+        call_id = errand.call_id
+        if call_id is None:
+            return
+        outcome = OUTCOMES.get(failure.kind, CallOutcome.FAILED)
+
+        def work(session: Session) -> None:
+            calls.close_call(session, call_id, outcome, failure)
+
+        self._database.insist(work, seconds=ledger.LEASE.total_seconds())
+
+    def _call(self, claim: Claim, errand: Errand) -> Delivered:
+        order = _order(claim, errand)
+        if errand.handle is None:
+            self._open(claim, errand)
+            answer = self._provider.submit(order)
+            if isinstance(answer, Delivered):
+                return answer
+            self._accept(errand, answer.handle)
+        assert errand.handle is not None
+        return polling.wait(
+            self._provider,
+            order,
+            errand.handle,
+            pace=self._pace,
+            keep=lambda handle: self._accept(errand, handle),
+            wanted=lambda: self._is_wanted(claim),
+        )
+
+    def _open(self, claim: Claim, errand: Errand) -> None:
+        """Whoever pays for a call finds it on the ledger, even if this process is gone by then."""
+        if errand.call_id is not None:
+            return
+        with self._database.transaction() as session:
+            if not ledger.holds(session, claim):
+                raise polling.Overtaken
+            errand.call_id = calls.open_call(session, claim, positions=errand.positions)
+
+    def _accept(self, errand: Errand, handle: Mapping[str, Any]) -> None:
+        """The handle is what the money bought so far: it waits for Postgres as a picture would."""
+        call_id = errand.call_id
+        assert call_id is not None
+
+        def work(session: Session) -> None:
+            calls.accept_call(session, call_id, handle)
+
+        self._database.insist(work, seconds=ledger.LEASE.total_seconds())
+        errand.handle = handle
+
+    def _is_wanted(self, claim: Claim) -> bool:
+        with self._database.reading() as session:
+            return ledger.holds(session, claim)
+
+
+def _order(claim: Claim, errand: Errand) -> Order:
+    request = claim.request
+    return Order(
+        upstream_model=claim.upstream_model,
+        prompt=request.prompt,
+        n=len(errand.positions),
+        size=request.size,
+        quality=request.quality,
+        style=request.style,
+        first=min(errand.positions),
+        extras=request.extras,
+    )
+
+
+def _develop(claim: Claim, errand: Errand, raw: list[RawPicture]) -> list[Picture]:
+    if not raw:
+        raise OutcomeUnknown("delivered, but no pictures")
+    try:
+        return [
+            Picture(
+                position=position,
+                png=develop(picture.data, claim.request.size),
+                revised_prompt=picture.revised_prompt,
+            )
+            for position, picture in zip(errand.positions, raw, strict=False)
+        ]
+    except NotAPicture as error:
+        raise OutcomeUnknown(f"not a picture: {error}") from error
