@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from core.errors import SettingsError
 
@@ -26,6 +26,15 @@ def duration(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError(text)
     return seconds
+
+
+def split(text: str) -> Literal["crop", "upscale"]:
+    """How a grid of pictures becomes single ones. Raises ValueError."""
+    match text:
+        case "crop" | "upscale":
+            return text
+        case _:
+            raise ValueError(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,7 @@ class Settings:
 
     midjourney_api_secret: str | None = variable("MIDJOURNEY_API_SECRET", secret=True, default=None)
     midjourney_base_url: str | None = variable("MIDJOURNEY_BASE_URL", parse=address, default=None)
+    midjourney_split: Literal["crop", "upscale"] = variable("MIDJOURNEY_SPLIT", parse=split, default="crop")
 
     @property
     def providers(self) -> frozenset[str]:

@@ -6,7 +6,9 @@ from core.errors import SettingsError
 from core.settings import Settings
 from workers.providers.base import Provider
 from workers.providers.bfl import BlackForestLabs
+from workers.providers.downloads import Downloads
 from workers.providers.http import Client, Limits
+from workers.providers.midjourney import IMAGE_HOSTS, Midjourney
 from workers.providers.openai import OpenAI
 from workers.providers.stability import Stability
 
@@ -37,6 +39,14 @@ def _bfl(settings: Settings, connections: int) -> Provider:
     return BlackForestLabs(settings.bfl_base_url, key, connections=connections, limits=Limits())
 
 
+def _midjourney(settings: Settings, connections: int) -> Provider:
+    base_url = _required("MIDJOURNEY_BASE_URL", settings.midjourney_base_url)
+    headers = {"mj-api-secret": _required("MIDJOURNEY_API_SECRET", settings.midjourney_api_secret)}
+    client = Client(base_url, headers, connections=connections, limits=Limits())
+    downloads = Downloads(base_url, hosts=IMAGE_HOSTS, limits=Limits(), connections=connections)
+    return Midjourney(client, downloads, split=settings.midjourney_split)
+
+
 def _required(name: str, key: str | None) -> str:
     if not key:
         raise SettingsError(f"{name} is required")
@@ -46,4 +56,4 @@ def _required(name: str, key: str | None) -> str:
     return key
 
 
-BUILDERS: dict[str, Builder] = {"openai": _openai, "stability": _stability, "bfl": _bfl}
+BUILDERS: dict[str, Builder] = {"openai": _openai, "stability": _stability, "bfl": _bfl, "midjourney": _midjourney}
