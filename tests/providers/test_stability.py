@@ -159,9 +159,11 @@ def test_the_endpoint_follows_the_model(model: str, endpoint: str, fields: dict[
 
 
 def test_the_settings_key_and_address_are_used() -> None:
-    with Upstream.answering(answer(500)) as upstream, pytest.raises(Unavailable):
+    with Upstream.answering(answer(500)) as upstream:
         given = {**REQUIRED, "STABILITY_API_KEY": KEY, "STABILITY_BASE_URL": upstream.address}
-        registry.build("stability", settings.read(given), connections=1).submit(ORDER)
+        provider = registry.build("stability", settings.read(given), connections=1)
+        with pytest.raises(Unavailable):
+            provider.submit(ORDER)
 
     assert upstream.received[0].headers["authorization"] == f"Bearer {KEY}"
 
