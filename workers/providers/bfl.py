@@ -42,13 +42,9 @@ class TaskFailed(Unavailable):
 class BlackForestLabs(Provider):
     def __init__(self, base_url: str, key: str, *, connections: int, limits: Limits) -> None:
         """`base_url` is the host's root. Its answers may send us to other hosts of its domain, with our key."""
-        host = urlsplit(base_url).hostname or ""
-        siblings = [f".{DOMAIN}"] if f".{host}".endswith(f".{DOMAIN}") else []
         self._key = {"x-key": key}
         self._client = Client(base_url, self._key, connections=connections, limits=limits)
-        self._downloads = Downloads(
-            base_url, trusted=siblings, hosts=SAMPLE_HOSTS, connections=connections, limits=limits
-        )
+        self._downloads = downloads(base_url, connections=connections, limits=limits)
 
     def submit(self, order: Order) -> Accepted:
         answer = self._client.post(f"/v1/{order.upstream_model}", body(order))
@@ -84,6 +80,13 @@ class BlackForestLabs(Provider):
         if not isinstance(url, str):
             raise OutcomeUnknown("a task is ready, but names no picture")
         return self._downloads.fetch(url)
+
+
+def downloads(base_url: str, *, connections: int, limits: Limits) -> Downloads:
+    """Where tasks are polled and pictures lie. Only who asks BFL itself trusts the other hosts of its domain."""
+    is_bfl = f".{urlsplit(base_url).hostname}".endswith(f".{DOMAIN}")
+    siblings = [f".{DOMAIN}"] if is_bfl else []
+    return Downloads(base_url, trusted=siblings, hosts=SAMPLE_HOSTS, connections=connections, limits=limits)
 
 
 def _pending(answer: Answer, handle: Mapping[str, Any]) -> Pending:
@@ -141,7 +144,7 @@ def _fault(told: Mapping[str, Any]) -> str:
 def _one_fault(fault: object) -> str:
     match fault:
         case {"loc": list() as place, "msg": str() as words}:
-            return f"{'.'.join(map(str, place[1:]))}: {words}"
+            return ": ".join([*map(str, place[1:]), words])
         case _:
             return "unreadable"
 
