@@ -30,6 +30,7 @@ UPSTREAMS = (
     Upstream("openai", key="OPENAI_API_KEY", base_url="OPENAI_BASE_URL", path="/v1"),
     Upstream("stability", key="STABILITY_API_KEY", base_url="STABILITY_BASE_URL"),
     Upstream("bfl", key="BFL_API_KEY", base_url="BFL_BASE_URL"),
+    Upstream("midjourney", key="MIDJOURNEY_API_SECRET", base_url="MIDJOURNEY_BASE_URL"),
 )
 
 

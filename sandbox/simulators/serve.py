@@ -12,12 +12,13 @@ import gevent
 from flask import Flask
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from sandbox.simulators import bfl, faults, openai, stability
+from sandbox.simulators import bfl, faults, midjourney, openai, stability
 
 APPS: dict[str, Callable[[str | None], Flask]] = {
     "openai": openai.create_app,
     "stability": stability.create_app,
     "bfl": bfl.create_app,
+    "midjourney": midjourney.create_app,
 }
 BACKLOG = 2048  # a thousand callers may knock at the same moment
 

@@ -4,6 +4,7 @@ Wire facts: both proxies' sources and documents; see docs/providers/midjourney.m
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -63,10 +64,8 @@ class Midjourney(Provider):
         confirmed = handle.get("confirmed", [])
         if task.status != "MODAL" or task.id in confirmed:
             return Pending()
-        try:
+        with suppress(OutcomeUnknown):  # it may have been heard
             accepted(self._client.post("/mj/submit/modal", {"taskId": task.id, "prompt": prompt(order)}))
-        except OutcomeUnknown:
-            pass  # it may have been heard
         return Pending(handle={**handle, "confirmed": [*confirmed, task.id]})
 
     def _pictures(self, order: Order, handle: Mapping[str, Any], task: Task) -> Delivered | Pending:
