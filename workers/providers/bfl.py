@@ -17,6 +17,7 @@ from workers.providers.errors import (
     OutcomeUnknown,
     ProviderError,
     Rejected,
+    TaskFailed,
     Throttled,
     Unavailable,
 )
@@ -27,16 +28,13 @@ SAMPLE_HOSTS = (f".{DOMAIN}", "bfldeliveryprod*.blob.core.windows.net")
 LONGEST_PROMPT = 32_000
 MODERATED = {"Request Moderated", "Content Moderated"}
 NOT_FOUND = "Task not found"
-# Tasks are kept by region, and a young one is not everywhere yet.
+# Tasks are kept by region, and a young one is not everywhere yet: ComfyUI's figures.
 MOST_NOT_FOUND = 5
+NOT_FOUND_SECONDS = 2.0
 # A slot is free again when any of our tasks ends; how soon that is nobody says.
 A_SLOT_SECONDS = 2.0
 GOING_ON = {HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS}
 CALLERS = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
-
-
-class TaskFailed(Unavailable):
-    """The task ended without a picture and without a charge: asking again is useless, a new submit is right."""
 
 
 class BlackForestLabs(Provider):
@@ -109,7 +107,7 @@ def _not_found(answer: Answer, handle: Mapping[str, Any]) -> Pending:
     times = handle.get("not_found", 0) + 1
     if times > MOST_NOT_FOUND:
         raise OutcomeUnknown("a task that was accepted is not found any more")
-    return Pending(answer.retry_after, {**handle, "not_found": times})
+    return Pending(max(NOT_FOUND_SECONDS, answer.retry_after or 0.0), {**handle, "not_found": times})
 
 
 def _revised(answer: Answer, order: Order) -> str | None:

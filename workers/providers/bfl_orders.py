@@ -12,7 +12,7 @@ RATIOS = ("21:9", "16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16", "9:21")
 def body(order: Order) -> dict[str, Any]:
     """The picture's format is always named: JPEG is what comes otherwise."""
     fields: dict[str, Any] = {"prompt": order.prompt, "output_format": "png"}
-    if "seed" in order.extras:
+    if order.extras.get("seed") is not None:
         fields["seed"] = order.extras["seed"] + order.first
     if order.upstream_model.endswith("-ultra"):
         natural = order.style == "natural" if order.style else order.quality == "hd"
