@@ -15,6 +15,7 @@ from uuid import UUID
 import click
 
 from core import settings as environment
+from core.catalog import Catalog
 from core.errors import SettingsError
 from core.settings import Settings
 
@@ -30,10 +31,13 @@ def cli() -> None:
 
 
 def read_settings() -> Settings:
+    """Read the catalog too, so that a bad one is told at once and by every command."""
     try:
-        return environment.read(os.environ)
+        settings = environment.read(os.environ)
+        Catalog.load(settings.catalog)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+    return settings
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from structlog.contextvars import bind_contextvars
 
 from api.errors import JobFailed, WaitTooLong
 from api.schemas import images_response
-from api.validation import parse
+from api.validation import Checked, parse
 from api.waiting import WaitingRoom
 from core import ledger
 from core.bootstrap import Services
@@ -25,13 +25,15 @@ UNREADABLE = Failure(FailureKind.STORE, "The picture was made, but could not be 
 
 def generate(
     services: Services, room: WaitingRoom, *, caller: Caller, body: dict[str, Any], request_id: str
-) -> dict[str, Any]:
-    """Block until the job is settled. Raises InvalidRequest, JobFailed, WaitTooLong.
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Block until the job is settled; then the answer's body and headers.
 
-    The job does not depend on this call: it ends whether or not somebody still waits.
+    The job does not depend on this call: it ends whether or not somebody still waits. Raises InvalidRequest,
+    JobFailed, WaitTooLong.
     """
     settings = services.settings
-    request, model = parse(body, services.catalog, settings.default_model)
+    checked = parse(body, services.catalog, settings.default_model)
+    request, model = checked.request, checked.model
     job_id = ledger.new_job_id()
     bind_contextvars(job_id=str(job_id))
     with room.seat(job_id) as seat:
@@ -48,7 +50,13 @@ def generate(
         return {"url": f"{settings.public_url}/files/{image.name}"}
 
     try:
-        return images_response(result, show, model=model)
+        return images_response(result, show, model=model), response_headers(checked)
     except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
         log.error("picture.unreadable", error=str(error))  # noqa: TRY400 - it says enough
         raise JobFailed(UNREADABLE) from error
+
+
+def response_headers(checked: Checked) -> dict[str, str]:
+    """Which model it was, and what the caller asked for in vain."""
+    dropped = {"darkroom-dropped-parameters": ", ".join(checked.dropped)} if checked.dropped else {}
+    return {"darkroom-model": checked.model.id, **dropped}

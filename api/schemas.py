@@ -24,6 +24,15 @@ class ImageGenerationBody(BaseModel):
     response_format: str | None = None
     user: str = ""
 
+    # What only some models take; api/validation.py refuses it by name for all others.
+    negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
+    seed: Annotated[int, Field(ge=0, le=4_294_967_294)] | None = None
+    style_preset: str | None = None
+    background: str | None = None
+    moderation: str | None = None
+    output_format: str | None = None
+    output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
+
 
 def images_response(result: Result, show: Callable[[Image], dict[str, str]], *, model: Model) -> dict[str, Any]:
     """`created` in Unix seconds and one `data` item a picture, in the form that `show` gives it."""

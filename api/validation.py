@@ -2,26 +2,31 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from flask import Request
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
+from api import extras, sizes
+from api.extras import is_text
 from api.schemas import ImageGenerationBody
-from core.catalog import MODELS, Catalog, Model
+from api.wording import ENUMS, kind, missing, not_a_member, not_text, refuse, too_long, unknown
+from core.catalog import Catalog, Model
 from core.errors import InvalidRequest
-from core.generation import GenerationRequest, ResponseFormat, Size
+from core.generation import GenerationRequest, ResponseFormat
+from core.offers import Extra
 
 AUTO = "auto"
-DEFAULT_SIZE, DEFAULT_QUALITY, DEFAULT_STYLE = "1024x1024", "standard", "vivid"
-ENUMS = {
-    "quality": ("standard", "hd"),
-    "style": ("vivid", "natural"),
-    "response_format": tuple(ResponseFormat),
-}
-# The order in which OpenAI's service looks: unknown names, then the prompt, n, and the rest.
-ORDER = ("prompt", "n")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An acceptable request. `dropped` names what was asked for and will not be kept to."""
+
+    request: GenerationRequest
+    model: Model
+    dropped: tuple[str, ...]
 
 
 def read_json(request: Request) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def read_json(request: Request) -> dict[str, Any]:
         ) from None
     if not isinstance(body, dict):
         raise InvalidRequest(
-            f"Invalid type for the request body: expected an object, but got {_kind(body)} instead.",
+            f"Invalid type for the request body: expected an object, but got {kind(body)} instead.",
             code="invalid_type",
         )
     return body
@@ -53,33 +58,43 @@ def _not_json(word: str) -> NoReturn:
     raise ValueError(word)
 
 
-def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> tuple[GenerationRequest, Model]:
+def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> Checked:
     """Check a body against the contract and against its model. Raises InvalidRequest.
 
     Past this line nothing is checked again.
     """
+    _refuse_unknown(body, catalog, default_model)
     try:
         fields = ImageGenerationBody.model_validate(body)
     except ValidationError as error:
-        _refuse(error.errors(include_url=False))
+        refuse(error.errors(include_url=False))
     model = _model(default_model if fields.model is None else fields.model, catalog)
     request = GenerationRequest(
         model=model.id,
         prompt=_prompt(fields.prompt, model),
         n=_n(fields.n or 1, model),
-        size=_size(fields.size, model),
+        size=sizes.choose(fields.size, model, catalog),
         quality=_quality(fields.quality, model),
         style=_style(fields.style, model),
-        response_format=ResponseFormat(_member("response_format", fields.response_format, ResponseFormat.URL)),
+        response_format=_response_format(fields.response_format, model),
+        extras=extras.choose(fields, model),
     )
-    return request, model
+    return Checked(request, model, _dropped(fields, request, model))
+
+
+def _refuse_unknown(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> None:
+    """What is known depends on the model; one that is not known itself is refused later, after other faults."""
+    named = default_model if body.get("model") is None else body["model"]
+    model = catalog.model(named) if isinstance(named, str) else None
+    foreign = {*Extra} - {*model.extras, *model.dropped} if model else set()
+    for name in body:
+        if name not in ImageGenerationBody.model_fields or name in foreign:
+            raise unknown(name)
 
 
 def _model(name: str | None, catalog: Catalog) -> Model:
     if name is None:
-        raise InvalidRequest(
-            "Missing required parameter: 'model'.", code="missing_required_parameter", param="model"
-        )
+        raise missing("model")
     model = catalog.model(name)
     if model is None:
         raise InvalidRequest(
@@ -93,135 +108,54 @@ def _model(name: str | None, catalog: Catalog) -> Model:
 
 def _prompt(prompt: str, model: Model) -> str:
     if len(prompt) > model.max_prompt:
-        raise InvalidRequest(
-            f"Invalid 'prompt': string too long. Expected a string with maximum length {model.max_prompt}, "
-            f"but got a string with length {len(prompt)} instead.",
-            code="string_above_max_length",
-            param="prompt",
-        )
-    if "\0" in prompt or any("\ud800" <= character <= "\udfff" for character in prompt):
-        raise _not_text("prompt")
+        raise too_long("prompt", prompt, model.max_prompt)
+    if not is_text(prompt):
+        raise not_text("prompt")
     return prompt
 
 
 def _n(n: int, model: Model) -> int:
     if n > model.max_n:
-        raise InvalidRequest(f"You must provide n={model.max_n} for this model.", code="invalid_value", param="n")
+        only = f"n={model.max_n}" if model.max_n == 1 else f"n<={model.max_n}"
+        raise InvalidRequest(f"You must provide {only} for this model.", code="invalid_value", param="n")
     return n
 
 
-def _size(text: str | None, model: Model) -> Size:
-    if text is None or text == AUTO:
-        text = DEFAULT_SIZE
-    offered = {str(size): size for size in model.sizes}
-    if text in offered:
-        return offered[text]
-    if any(text == str(size) for other in MODELS for size in other.sizes):
-        raise InvalidRequest("The size is not supported by this model.", code="invalid_size", param="size")
-    raise _not_a_member("size", text, list(offered))
-
-
 def _quality(text: str | None, model: Model) -> str:
-    return _member("quality", None if text == AUTO else text, DEFAULT_QUALITY, model.qualities)
+    if text is None or text == AUTO:
+        return model.default_quality
+    if "quality" in model.dropped and text in ENUMS["quality"]:
+        return model.default_quality
+    return _member("quality", text, model.qualities)
 
 
 def _style(text: str | None, model: Model) -> str | None:
-    if not model.styles:
-        if text is not None:
-            raise _unknown("style")
+    if text is None:
+        return model.default_style
+    if "style" in model.dropped:
+        _member("style", text, ENUMS["style"])
         return None
-    return _member("style", text, DEFAULT_STYLE, model.styles)
+    if not model.styles:
+        raise unknown("style")
+    return _member("style", text, model.styles)
 
 
-def _member(name: str, text: str | None, default: str, offered: Sequence[str] = ()) -> str:
-    text = default if text is None else text
-    offered = offered or ENUMS[name]
+def _response_format(text: str | None, model: Model) -> ResponseFormat:
+    if text is None:
+        return model.default_response_format
+    return ResponseFormat(_member("response_format", text, ENUMS["response_format"]))
+
+
+def _member(name: str, text: str, offered: Sequence[str]) -> str:
     if text not in offered:
-        raise _not_a_member(name, text, offered)
+        raise not_a_member(name, text, offered)
     return text
 
 
-def _not_a_member(name: str, text: str, offered: Sequence[str]) -> InvalidRequest:
-    return InvalidRequest(
-        f"Invalid value: '{text}'. Supported values are: {_listed(offered, 'and')}.",
-        code="invalid_value",
-        param=name,
+def _dropped(fields: ImageGenerationBody, request: GenerationRequest, model: Model) -> tuple[str, ...]:
+    """What the catalog says is dropped, where it was given and would have made a difference."""
+    return tuple(
+        name
+        for name in model.dropped
+        if getattr(fields, name) not in (None, "", AUTO, getattr(request, name, None))
     )
-
-
-def _not_text(name: str) -> InvalidRequest:
-    message = f"Invalid '{name}': it holds characters that are not text."
-    return InvalidRequest(message, code="invalid_value", param=name)
-
-
-def _unknown(name: str) -> InvalidRequest:
-    return InvalidRequest(f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
-
-
-def _refuse(found: list[ErrorDetails]) -> NoReturn:
-    """Raise the fault that OpenAI's service would name first."""
-
-    def rank(fault: ErrorDetails) -> tuple[bool, int]:
-        name = _name(fault)
-        return not _is_unknown(fault), ORDER.index(name) if name in ORDER else len(ORDER)
-
-    raise _worded(min(found, key=rank))
-
-
-def _name(fault: ErrorDetails) -> str:
-    """The parameter at fault; pydantic cannot locate a name that is itself not text, and gives it as the input."""
-    return str(fault["loc"][0] if fault["loc"] else fault["input"])
-
-
-def _is_unknown(fault: ErrorDetails) -> bool:
-    return fault["type"] == "extra_forbidden" or not fault["loc"]
-
-
-def _worded(fault: ErrorDetails) -> InvalidRequest:
-    name, given = _name(fault), fault["input"]
-    if _is_unknown(fault):
-        return _unknown(name)
-    match fault["type"]:
-        case "missing":
-            message, code = f"Missing required parameter: '{name}'.", "missing_required_parameter"
-        case "string_unicode":
-            return _not_text(name)
-        case "string_too_short":
-            code = "empty_string"
-            message = (
-                f"Invalid '{name}': empty string. Expected a string with minimum length 1, "
-                "but got an empty string instead."
-            )
-        case "greater_than_equal":
-            code = "integer_below_min_value"
-            message = (
-                f"Invalid '{name}': integer below minimum value. Expected a value >= 1, but got {given} instead."
-            )
-        case "less_than_equal":
-            code = "integer_above_max_value"
-            message = (
-                f"Invalid '{name}': integer above maximum value. Expected a value <= 10, but got {given} instead."
-            )
-        case _:
-            code = "invalid_type"
-            message = f"Invalid type for '{name}': expected {_expected(name)}, but got {_kind(given)} instead."
-    return InvalidRequest(message, code=code, param=name)
-
-
-def _expected(name: str) -> str:
-    if name in ENUMS:
-        return f"one of {_listed(ENUMS[name], 'or')}"
-    return "an integer" if name == "n" else "a string"
-
-
-def _listed(words: Sequence[str], joint: str) -> str:
-    """`'a', 'b', and 'c'`, as OpenAI writes its lists."""
-    *first, last = [f"'{word}'" for word in words]
-    if not first:
-        return last
-    return f"{', '.join(first)}{',' if len(first) > 1 else ''} {joint} {last}"
-
-
-def _kind(value: object) -> str:
-    kinds = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal number", list: "an array"}
-    return kinds.get(type(value), "null" if value is None else "an object")

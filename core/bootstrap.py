@@ -33,12 +33,13 @@ class Services:
 
 
 def assemble(settings: Settings) -> Services:
+    """Raises SettingsError for a catalog that makes no sense."""
     database = Database(settings.database_url)
     celery = create_celery(settings.redis_url)
     broker = Broker(celery)
     return Services(
         settings=settings,
-        catalog=Catalog(settings.providers),
+        catalog=Catalog.load(settings.catalog, settings.providers, settings.environment),
         database=database,
         celery=celery,
         broker=broker,

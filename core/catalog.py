@@ -1,69 +1,66 @@
-"""Which AI models exist, who makes their pictures, and what a caller may ask of each."""
+"""Which AI models can be asked for, and who makes their pictures: look-ups over the catalog's entries."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
-from core.generation import Size
+from core import catalog_file
+from core.offers import Model, ProviderEntry, Timeouts
 
+__all__ = ["Catalog", "Model"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A public model id and its limits.
-
-    `created` is a Unix time in seconds, `max_prompt` counts characters; an empty `qualities` or `styles`
-    means that the model has no such choice beyond the default.
-    """
-
-    id: str
-    created: int
-    owned_by: str
-    provider: str
-    upstream_model: str
-    sizes: tuple[Size, ...]
-    max_prompt: int
-    max_n: int = 10
-    qualities: tuple[str, ...] = ("standard",)
-    styles: tuple[str, ...] = ()
-    revises_prompt: bool = False
-
-
-# OpenAI shut dall-e-2 and dall-e-3 down on 2026-05-12. Their names, sizes and limits live on here; the pictures
-# come from gpt-image-2, which takes any size divisible by 16.
-MODELS = (
-    Model(
-        id="dall-e-3",
-        created=1698785189,
-        owned_by="system",
-        provider="openai",
-        upstream_model="gpt-image-2",
-        sizes=(Size(1024, 1024), Size(1024, 1792), Size(1792, 1024)),
-        max_prompt=4000,
-        max_n=1,
-        qualities=("standard", "hd"),
-        styles=("vivid", "natural"),
-        revises_prompt=True,
-    ),
-    Model(
-        id="dall-e-2",
-        created=1698798177,
-        owned_by="system",
-        provider="openai",
-        upstream_model="gpt-image-2",
-        sizes=(Size(256, 256), Size(512, 512), Size(1024, 1024)),
-        max_prompt=1000,
-    ),
-)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Catalog:
-    """The models of the providers that can be called."""
+    """The models of the providers that can be called, in the order of the file."""
 
-    def __init__(self, providers: Collection[str]) -> None:
-        self.models = tuple(model for model in MODELS if model.provider in providers)
+    def __init__(self, models: Collection[Model], entries: Collection[ProviderEntry]) -> None:
+        self._models = {model.id: model for model in models}
+        self._entries = {entry.name: entry for entry in entries}
+        self.models = tuple(self._models.values())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | None = None,
+        providers: Collection[str] = (),
+        environment: Mapping[str, str] = NOTHING,
+    ) -> "Catalog":
+        """Read the catalog, and the operator's own file at `path` over it.
+
+        `providers` are the known ones that can be called. An operator's own can where they need no key, or find
+        it in the `environment`. Raises SettingsError that names file, entry and field.
+        """
+        models, entries = catalog_file.read(path)
+        own = {entry.name for entry in entries if entry.base_url and _has_key(entry, environment)}
+        ready = {entry.name: entry for entry in entries if entry.name in own or entry.name in providers}
+        return cls([model for model in models if model.provider in ready], ready.values())
 
     @property
     def providers(self) -> list[str]:
+        """Those that have a model to make pictures with."""
         return sorted({model.provider for model in self.models})
 
     def model(self, model_id: str) -> Model | None:
-        return next((model for model in self.models if model.id == model_id), None)
+        return self._models.get(model_id)
+
+    def provider(self, name: str) -> ProviderEntry | None:
+        """None where there is no such provider, or no key for it."""
+        return self._entries.get(name)
+
+    def fallbacks(self, model: Model) -> tuple[Model, ...]:
+        """The models that may stand in for it, the first choice first; only those that can be called."""
+        return tuple(self._models[name] for name in model.fallbacks if name in self._models)
+
+    def timeouts(self, provider: str) -> Timeouts:
+        """What suits all models of a provider: its slowest one's, since they share their connections."""
+        every = [model.timeouts for model in self.models if model.provider == provider] or [Timeouts()]
+        return Timeouts(
+            connect=max(each.connect for each in every),
+            read=max(each.read for each in every),
+            whole=max(each.whole for each in every),
+        )
+
+
+def _has_key(entry: ProviderEntry, environment: Mapping[str, str]) -> bool:
+    return entry.key_variable is None or bool(environment.get(entry.key_variable))

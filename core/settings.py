@@ -52,6 +52,7 @@ class Settings:
     public_url: str = variable("DARKROOM_PUBLIC_URL", parse=address, default="http://127.0.0.1:8000")
     default_model: str | None = variable("DARKROOM_DEFAULT_MODEL", default=None)
     wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
+    catalog: str | None = variable("DARKROOM_CATALOG", default=None)
 
     openai_api_key: str | None = variable("OPENAI_API_KEY", secret=True, default=None)
     openai_base_url: str = variable("OPENAI_BASE_URL", parse=address, default="https://api.openai.com/v1")
@@ -66,6 +67,9 @@ class Settings:
     midjourney_base_url: str | None = variable("MIDJOURNEY_BASE_URL", parse=address, default=None)
     midjourney_split: Literal["crop", "upscale"] = variable("MIDJOURNEY_SPLIT", parse=split, default="crop")
 
+    # As it was at the start: the operator's catalog, which is read later, says which variables hold keys.
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
     @property
     def providers(self) -> frozenset[str]:
         """The providers that have a key, hence can be called."""
@@ -78,14 +82,19 @@ class Settings:
         return frozenset(name for name, key in keys.items() if key)
 
 
+def variables() -> list[Field[Any]]:
+    """The settings that have an environment variable each."""
+    return [setting for setting in fields(Settings) if "name" in setting.metadata]
+
+
 def read(environment: Mapping[str, str]) -> Settings:
     """Read every setting; an empty variable counts as absent.
 
     Raises SettingsError that names all that is missing or unreadable at once.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"environment": dict(environment)}
     faults: list[str] = []
-    for setting in fields(Settings):
+    for setting in variables():
         try:
             values |= _read_one(setting, environment)
         except KeyError as missing:

@@ -1,5 +1,4 @@
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +6,15 @@ import click
 import pytest
 import yaml
 
-from core.catalog import MODELS
-from core.settings import Settings
+from core import catalog_file
+from core.settings import variables
 from darkroom import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-SETTINGS = {setting.metadata["name"] for setting in fields(Settings)}
-PROVIDERS = {model.provider for model in MODELS}
+SETTINGS = {setting.metadata["name"] for setting in variables()}
+PROVIDERS = {entry.name for entry in catalog_file.read(None)[1]}
 # gunicorn reads it by itself.
 GUNICORN = {"WEB_CONCURRENCY"}
 

@@ -7,16 +7,16 @@ from core.catalog import Catalog
 from core.errors import InvalidRequest
 from core.generation import GenerationRequest, ResponseFormat, Size
 
-CATALOG = Catalog({"openai"})
+CATALOG = Catalog.load(None, {"openai", "stability"})
 DALL_E_2, DALL_E_3 = "dall-e-2", "dall-e-3"
 HUGE = 10**100
 LONE = "\ud800"
 
 
 def accept(**body: Any) -> GenerationRequest:
-    request, model = parse({"model": DALL_E_2, "prompt": "a fox", **body}, CATALOG, None)
-    assert request.model == model.id
-    return request
+    checked = parse({"model": DALL_E_2, "prompt": "a fox", **body}, CATALOG, None)
+    assert checked.request.model == checked.model.id
+    return checked.request
 
 
 def refuse(**body: Any) -> InvalidRequest:
@@ -287,7 +287,7 @@ def test_an_unknown_model_is_refused_by_name(model: str) -> None:
 
 def test_a_model_whose_provider_has_no_key_does_not_exist() -> None:
     with pytest.raises(InvalidRequest, match=r"The model 'dall-e-2' does not exist\."):
-        parse({"prompt": "a fox", "model": DALL_E_2}, Catalog(()), None)
+        parse({"prompt": "a fox", "model": DALL_E_2}, Catalog.load(), None)
 
 
 @pytest.mark.parametrize("named", [{}, {"model": None}])
@@ -301,9 +301,9 @@ def test_without_a_default_the_model_has_to_be_named(named: dict[str, None]) -> 
 
 @pytest.mark.parametrize("named", [{}, {"model": None}])
 def test_the_operators_default_stands_in_for_a_model_that_is_not_named(named: dict[str, None]) -> None:
-    request, model = parse({"prompt": "a fox", **named}, CATALOG, DALL_E_3)
+    checked = parse({"prompt": "a fox", **named}, CATALOG, DALL_E_3)
 
-    assert request.model == model.id == DALL_E_3
+    assert checked.request.model == checked.model.id == DALL_E_3
 
 
 def test_a_default_that_is_not_offered_is_named() -> None:

@@ -1,47 +1,306 @@
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from core.catalog import MODELS, Catalog, Model
-from core.generation import Size
+from core import catalog_file
+from core.catalog import Catalog, Model
+from core.errors import SettingsError
+from core.generation import ResponseFormat, Size
+from core.offers import Dialect, Extra, Timeouts, WhenUnknown
 
+MODELS = catalog_file.read(None)[0]
+EVERY = {"openai", "stability", "bfl", "midjourney"}
 EVERY_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
+SQUARE = Size(1024, 1024)
+VLLM = """
+[providers.gpu-1]
+adapter = "openai_compatible"
+base_url = "http://10.0.0.5:8000/v1"
+key_variable = "GPU_1_KEY"
+
+[models.qwen-image]
+provider = "gpu-1"
+upstream_model = "Qwen/Qwen-Image"
+owned_by = "us"
+created = 1760000000
+sizes = ["1024x1024"]
+default_size = "1024x1024"
+max_prompt = 2000
+prices.1024x1024.standard = "0"
+"""
+
+
+class Own:
+    """The operator's own file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self, text: str, *, environment: dict[str, str] | None = None) -> Catalog:
+        self.path.write_text(text)
+        return Catalog.load(str(self.path), EVERY, environment or {})
+
+    def refuse(self, text: str) -> str:
+        with pytest.raises(SettingsError) as refused:
+            self.load(text)
+        return str(refused.value)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Own:
+    return Own(tmp_path / "own.toml")
+
+
+def model_of(catalog: Catalog, name: str) -> Model:
+    model = catalog.model(name)
+    assert model
+    return model
 
 
 def test_a_model_is_found_by_its_exact_name() -> None:
-    catalog = Catalog({"openai"})
+    catalog = Catalog.load(None, {"openai"})
 
-    found = catalog.model("dall-e-3")
+    found = model_of(catalog, "dall-e-3")
 
-    assert found
     assert (found.id, found.provider) == ("dall-e-3", "openai")
     assert catalog.model("DALL-E-3") is None
 
 
 def test_a_model_whose_provider_cannot_be_called_is_absent() -> None:
-    catalog = Catalog(())
+    catalog = Catalog.load()
 
-    assert catalog.models == ()
-    assert catalog.providers == []
+    assert (catalog.models, catalog.providers) == ((), [])
     assert catalog.model("dall-e-3") is None
+    assert catalog.provider("openai") is None
 
 
 def test_a_provider_without_models_is_not_served() -> None:
-    assert Catalog({"openai", "nobody"}).providers == ["openai"]
+    assert Catalog.load(None, {"openai", "nobody"}).providers == ["openai"]
 
 
-def test_names_are_unique() -> None:
-    assert len({model.id for model in MODELS}) == len(MODELS)
+def test_the_five_public_models_are_there_and_nothing_that_is_optional() -> None:
+    names = [model.id for model in Catalog.load(None, EVERY).models]
+
+    assert names == ["dall-e-3", "dall-e-2", "stable-diffusion-3", "flux-1-pro", "midjourney-v6"]
 
 
 @EVERY_MODEL
 def test_every_model_can_be_asked_for_with_the_defaults(model: Model) -> None:
-    assert Size(1024, 1024) in model.sizes
-    assert "standard" in model.qualities
-    assert not model.styles or "vivid" in model.styles
+    assert model.default_size == SQUARE
+    assert model.default_quality == "standard"
+    assert model.default_style in {None, "vivid"}
+    assert model.default_response_format is ResponseFormat.URL
     assert model.max_prompt >= 1000
-    assert 1 <= model.max_n <= 10
+    assert model.max_n == (1 if model.id == "dall-e-3" else 10)
 
 
 @EVERY_MODEL
 def test_every_size_can_be_made_upstream(model: Model) -> None:
-    assert all(size.width % 16 == size.height % 16 == 0 for size in model.sizes)
-    assert len(set(model.sizes)) == len(model.sizes)
+    step = {"openai": 16, "bfl": 32}.get(model.provider, 1)
+
+    assert all(size.width % step == size.height % step == 0 for size in model.sizes)
+
+
+@EVERY_MODEL
+def test_every_picture_has_its_price(model: Model) -> None:
+    prices = {model.price(size, quality) for size in model.sizes for quality in model.qualities}
+
+    assert all(0 < price < 1 for price in prices)
+
+
+def test_each_model_takes_what_its_provider_can_do() -> None:
+    extras = {model.id: set(model.extras) for model in MODELS}
+
+    assert extras["stable-diffusion-3"] == {Extra.NEGATIVE_PROMPT, Extra.SEED, Extra.STYLE_PRESET}
+    assert extras["flux-1-pro"] == {Extra.SEED}
+    assert extras["midjourney-v6"] == {Extra.NEGATIVE_PROMPT, Extra.SEED}
+    assert extras["dall-e-3"] == extras["dall-e-2"] == set()
+
+
+def test_each_provider_is_kept_to_what_it_publishes() -> None:
+    entries = {entry.name: entry for entry in catalog_file.read(None)[1]}
+
+    assert {name: entry.pictures_per_call for name, entry in entries.items()} == {
+        "openai": 10,
+        "stability": 1,
+        "bfl": 1,
+        "midjourney": 4,
+    }
+    assert (entries["bfl"].slots, entries["midjourney"].slots) == (24, 3)
+    assert entries["stability"].rate == "150/10 seconds"
+    assert {entry.when_unknown for entry in entries.values()} == {WhenUnknown.RETRY}
+
+
+@pytest.mark.parametrize("name", ["gpt-image-2", "gpt-image-2.5-flare", "gpt-image-2.5-sunburst"])
+def test_an_optional_model_is_one_word_away(own: Own, name: str) -> None:
+    model = model_of(own.load(f'[models."{name}"]\nenabled = true'), name)
+
+    assert model.free_sizes
+    assert model.default_response_format is ResponseFormat.B64_JSON
+    assert "medium" in model.qualities
+
+
+@pytest.mark.parametrize(
+    ("size", "price"), [(SQUARE, "0.053"), (Size(1024, 1040), "0.106"), (Size(3840, 2160), "0.424")]
+)
+def test_a_free_size_costs_by_its_area(own: Own, size: Size, price: str) -> None:
+    model = model_of(own.load("models.gpt-image-2.enabled = true"), "gpt-image-2")
+
+    assert model.price(size, "medium") == Decimal(price)
+
+
+def test_an_own_file_changes_what_it_names_and_nothing_else(own: Own) -> None:
+    catalog = own.load(
+        """
+        models.dall-e-3.prices.1024x1024.hd = "0.08"
+        models.dall-e-3.timeouts.whole = 90
+        models.flux-1-pro = { upstream_model = "flux-2-pro", sizes = ["1024x1024"] }
+        providers.openai.slots = 20
+        """
+    )
+
+    dall_e = model_of(catalog, "dall-e-3")
+    assert dall_e.price(SQUARE, "hd") == Decimal("0.08")
+    assert dall_e.price(SQUARE, "standard") == Decimal("0.053")
+    assert dall_e.timeouts == Timeouts(whole=90)
+    assert model_of(catalog, "flux-1-pro").sizes == (SQUARE,)
+    openai = catalog.provider("openai")
+    assert openai
+    assert (openai.slots, openai.pictures_per_call) == (20, 10)
+
+
+def test_a_model_that_is_not_enabled_is_gone_however_unfinished(own: Own) -> None:
+    catalog = own.load("models.dall-e-2.enabled = false\nmodels.mine.enabled = false")
+
+    assert catalog.model("dall-e-2") is None
+    assert catalog.model("mine") is None
+
+
+def test_a_provider_waits_as_long_as_its_slowest_model(own: Own) -> None:
+    catalog = own.load("models.dall-e-2.timeouts = { connect = 1, read = 400, whole = 500 }")
+
+    assert catalog.timeouts("openai") == Timeouts(connect=5, read=400, whole=500)
+    assert catalog.timeouts("bfl") == Timeouts()
+
+
+@pytest.mark.parametrize(("environment", "there"), [({"GPU_1_KEY": "k"}, True), ({"GPU_1_KEY": ""}, False)])
+def test_an_own_provider_is_called_once_its_key_is_there(
+    own: Own, environment: dict[str, str], *, there: bool
+) -> None:
+    catalog = own.load(VLLM, environment=environment)
+
+    assert ("gpu-1" in catalog.providers) == there
+    assert (catalog.model("qwen-image") is not None) == there
+
+
+def test_an_own_provider_may_need_no_key_and_have_a_dialect(own: Own) -> None:
+    text = VLLM.replace('key_variable = "GPU_1_KEY"', 'dialect = "localai"')
+
+    entry = own.load(text).provider("gpu-1")
+
+    assert entry
+    assert (entry.base_url, entry.dialect) == ("http://10.0.0.5:8000/v1", Dialect.LOCALAI)
+
+
+def test_models_that_may_stand_in_come_in_order_and_only_where_they_can_be_called(own: Own) -> None:
+    text = 'models.stable-diffusion-3.fallbacks = ["midjourney-v6", "flux-1-pro"]'
+    text += "\nmodels.stable-diffusion-3.max_prompt = 4000"
+    catalog = own.load(text)
+    without = Catalog.load(str(own.path), EVERY - {"midjourney"})
+
+    assert [m.id for m in catalog.fallbacks(model_of(catalog, "stable-diffusion-3"))] == [
+        "midjourney-v6",
+        "flux-1-pro",
+    ]
+    assert [m.id for m in without.fallbacks(model_of(without, "stable-diffusion-3"))] == ["flux-1-pro"]
+
+
+DALL_E_3 = "own.toml: model dall-e-3: "
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('models.dall-e-3.provider = "nobody"', DALL_E_3 + "provider: there is no provider nobody"),
+        ('models.dall-e-3.sizes = ["wide"]', DALL_E_3 + "sizes.0: is not a size such as 1024x768"),
+        ('models.dall-e-3.sizes = ["0x1024"]', DALL_E_3 + "sizes.0: is not a size such as 1024x768"),
+        ('models.dall-e-3.sizes = ["1024x1024", "64x64"]', DALL_E_3 + "prices.64x64.standard: is missing"),
+        ('models.dall-e-3.qualities = ["standard", "best"]', DALL_E_3 + "prices.1024x1024.best: is missing"),
+        ('models.dall-e-3.prices.1024x1024.hd = "-1"', DALL_E_3 + "prices.1024x1024.hd: Input should be greater"),
+        (
+            "models.dall-e-3.prices.1024x1024.hd = 0.08",
+            DALL_E_3 + "prices.1024x1024.hd: is not a decimal in quotes",
+        ),
+        (
+            'models.dall-e-3.prices.1024x1024.hd = "NaN"',
+            DALL_E_3 + "prices.1024x1024.hd: Input should be a finite",
+        ),
+        ('models.dall-e-3.prices.huge.hd = "1"', DALL_E_3 + "prices.huge: is neither a size"),
+        ("models.dall-e-3.free_sizes = true", DALL_E_3 + "prices.any.standard: is missing"),
+        ('models.dall-e-3.extras = ["steps"]', DALL_E_3 + "extras.0: Input should be 'negative_prompt'"),
+        ('models.dall-e-3.dropped = ["n"]', DALL_E_3 + "dropped.0: is not one of user"),
+        ('models.dall-e-3.dropped = ["style"]', DALL_E_3 + "dropped: style is a choice that the model has"),
+        ('models.dall-e-3.default_size = "64x64"', DALL_E_3 + "default_size: 64x64 is not among the sizes"),
+        ('models.dall-e-3.default_quality = "x"', DALL_E_3 + "default_quality: x is not among the qualities"),
+        ('models.dall-e-3.default_style = "x"', DALL_E_3 + "default_style: x is not among the styles"),
+        ('models.dall-e-3.styles = ["vivid", "vivid"]', DALL_E_3 + "styles: names something twice"),
+        ("models.dall-e-3.sizes = []", DALL_E_3 + "sizes: Tuple should have at least 1 item"),
+        ("models.dall-e-3.max_n = 11", DALL_E_3 + "max_n: Input should be less than or equal to 10"),
+        ("models.dall-e-3.max_n = true", DALL_E_3 + "max_n: Input should be a valid integer"),
+        ("models.dall-e-3.timeouts.whole = 0", DALL_E_3 + "timeouts.whole: Input should be greater than 0"),
+        ("models.dall-e-3.timeouts.all = 1", DALL_E_3 + "timeouts.all: is unknown"),
+        ("models.dall-e-3.colour = 1", DALL_E_3 + "colour: is unknown"),
+        ('models.dall-e-3.id = "x"', DALL_E_3 + "id: is the name of the table"),
+        ('models.dall-e-3.fallbacks = ["gone"]', DALL_E_3 + "fallbacks: gone is not among the models"),
+        ('models.dall-e-3.fallbacks = ["dall-e-2"]', DALL_E_3 + "fallbacks: dall-e-2 does not offer 1024x1792"),
+        ('models.dall-e-3.fallbacks = ["dall-e-3"]', DALL_E_3 + "fallbacks: dall-e-3 is the model itself"),
+        (
+            'models.flux-1-pro.fallbacks = ["stable-diffusion-3"]\nmodels.stable-diffusion-3.max_n = 1',
+            "own.toml: model flux-1-pro: fallbacks: stable-diffusion-3 takes fewer pictures",
+        ),
+        ("models.mine = {}", "own.toml: model mine: provider: is missing"),
+        ("models.mine = 1", "own.toml: model mine: entry: is not a table"),
+        ("models = 1", "own.toml: models: is not a table"),
+        ("modles.x = 1", "own.toml: modles: the catalog has models and providers"),
+        ("providers.openai.slots = -1", "own.toml: provider openai: slots: Input should be greater"),
+        ('providers.openai.rate = "often"', "own.toml: provider openai: rate: String should match"),
+        ('providers.openai.base_url = "http://x"', "own.toml: provider openai: base_url: belongs to openai_comp"),
+        ('providers.mine.adapter = "openai"', "own.toml: provider mine: adapter: openai is for the provider of"),
+        ('providers.mine.adapter = "gopher"', "own.toml: provider mine: adapter: Input should be 'openai'"),
+        ('providers.mine.adapter = "openai_compatible"', "own.toml: provider mine: base_url: is missing"),
+        ('providers."a b".adapter = "openai_compatible"', "own.toml: provider a b: name: is not of small letters"),
+        ("providers.bfl.slots = 1\n[models", "own.toml: Expected"),
+    ],
+)
+def test_a_bad_entry_is_refused_with_file_entry_and_field(own: Own, text: str, fault: str) -> None:
+    assert fault in own.refuse(text)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.toml"):
+        Catalog.load(str(tmp_path / "none.toml"))
+
+
+def test_a_value_in_the_wrong_place_is_not_repeated(own: Own) -> None:
+    message = own.refuse(VLLM.replace("GPU_1_KEY", "sk-secret"))
+
+    assert "provider gpu-1: key_variable" in message
+    assert "sk-secret" not in message
+
+
+def test_the_built_in_file_is_named_where_the_fault_is_its_own(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "catalog.toml"
+    broken.write_text(catalog_file.BUILT_IN.read_text().replace("slots = 500", 'slots = "many"'))
+    monkeypatch.setattr(catalog_file, "BUILT_IN", broken)
+
+    assert own.refuse("").startswith("catalog.toml: provider openai: slots: ")
+
+
+def test_entries_are_values() -> None:
+    again: list[Any] = catalog_file.read(None)[0]
+
+    assert again == MODELS

@@ -1,11 +1,11 @@
 import re
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 
 import pytest
 
 from core.errors import SettingsError
-from core.settings import Settings, read
+from core.settings import read, variables
 
 ROOT = Path(__file__).resolve().parents[3]
 REQUIRED = {
@@ -17,7 +17,7 @@ REQUIRED = {
 }
 DEFAULTS = {
     field.metadata["name"]: field.default
-    for field in fields(Settings)
+    for field in variables()
     if field.default is not MISSING and field.default is not None
 }
 
@@ -88,7 +88,7 @@ def test_the_example_environment_names_every_setting_once_and_nothing_else() -> 
 
     names = [match["name"] for _, match in _examples()]
 
-    settings = {field.metadata["name"] for field in fields(Settings)}
+    settings = {field.metadata["name"] for field in variables()}
     assert sorted(names) == sorted(settings | set(re.findall(r"\$\{([A-Z0-9_]+)", compose)))
 
 
@@ -101,7 +101,7 @@ def test_the_example_environment_shows_the_real_defaults() -> None:
     # Read by the product's own parser, since 240 and 240.0 are the same default.
     settings = read({**REQUIRED, **shown})
 
-    values = {field.metadata["name"]: getattr(settings, field.name) for field in fields(Settings)}
+    values = {field.metadata["name"]: getattr(settings, field.name) for field in variables()}
     assert {name: values[name] for name in DEFAULTS} == DEFAULTS
     assert set(DEFAULTS) <= set(shown)
 
