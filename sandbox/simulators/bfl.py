@@ -17,6 +17,7 @@ from sandbox.simulators.bfl_errors import (
 )
 from sandbox.simulators.bfl_requests import MODELS, FluxRequest, cost, megapixels, parse
 from sandbox.simulators.bfl_tasks import FREE, MOST_ACTIVE, REQUEST_MODERATED, Account, Task
+from sandbox.simulators.bfl_webhooks import call_back
 from sandbox.simulators.control import SUCCESS, Charge, shown
 from sandbox.simulators.openai_blobs import expired
 from sandbox.simulators.panel import create_panel
@@ -111,6 +112,9 @@ class BlackForestLabs:
         self._account.start(task)
         if outcome not in FREE:
             self._account.charges.append(_charge(task))
+        if asked.webhook_url:
+            told = bfl_polls.answer_ended(task, task.ready_at).get_data()
+            call_back(str(asked.webhook_url), told, seconds)
         return task
 
     def _answer(self, task: Task) -> Response:
@@ -140,8 +144,7 @@ def _accepted(task: Task) -> Response:
     }
     if task.asked.webhook_url:
         return jsonify({"id": task.id, "status": "Pending", "webhook_url": str(task.asked.webhook_url), **price})
-    polling_url = f"{request.host_url}v1/get_result?id={task.id}"
-    return jsonify({"id": task.id, "polling_url": polling_url, **price})
+    return jsonify({"id": task.id, "polling_url": bfl_polls.polling_url(task), **price})
 
 
 def _charge(task: Task) -> Charge:

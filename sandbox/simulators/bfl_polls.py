@@ -26,6 +26,8 @@ FIRST_POLLS: dict[str, tuple[str, ...]] = {
     "poll_drop": (faults.DROP, faults.DROP),
 }
 LOST, SAMPLE_EXPIRED, SAMPLE_FORBIDDEN = "lost", "sample_expired", "sample_forbidden"
+# Polled at a host of its own, and unknown to the one that it was submitted to.
+REGIONAL, REGION = "regional", "eu4"
 ENDS: dict[str, tuple[str, dict[str, Any], int]] = {
     REQUEST_MODERATED: ("Request Moderated", {"Moderation Reasons": ["Derivative Works Filter"]}, 200),
     CONTENT_MODERATED: ("Content Moderated", {"Moderation Reasons": ["Sexual Content", "NSFW"]}, 200),
@@ -38,7 +40,12 @@ TROUBLES = {
     "unavailable": ApiError(503, "Service Unavailable"),
     "throttled": ApiError(429, "Rate limit exceeded", {"Retry-After": "3"}),
 }
-OUTCOMES = (*FIRST_POLLS, *ENDS, LOST, SAMPLE_EXPIRED, SAMPLE_FORBIDDEN)
+OUTCOMES = (*FIRST_POLLS, *ENDS, LOST, REGIONAL, SAMPLE_EXPIRED, SAMPLE_FORBIDDEN)
+
+
+def polling_url(task: Task) -> str:
+    host = f"{REGION}.{request.host}" if task.outcome == REGIONAL else request.host
+    return f"{request.scheme}://{host}/v1/get_result?id={task.id}"
 
 
 def answer_poll(task: Task, now: float) -> Response:
@@ -46,10 +53,15 @@ def answer_poll(task: Task, now: float) -> Response:
     task.polls += 1
     if task.polls <= len(first):
         return _trouble(task, first[task.polls - 1], now)
-    if task.outcome == LOST:
+    if task.outcome == LOST or (task.outcome == REGIONAL and not request.host.startswith(f"{REGION}.")):
         return not_found(task.id)
     if now < task.ready_at:
         return _answer(task, PENDING, progress=_progress(task, now))
+    return answer_ended(task, now)
+
+
+def answer_ended(task: Task, now: float) -> Response:
+    """What there is to say of a task whose time is over, to whoever polls or is called back."""
     status, details, code = ENDS.get(task.outcome, ("Ready", None, 200))
     result = _result(task, now) if status == "Ready" else None
     settled = {"cost": task.cost} if result and task.model.era == 1 else {}

@@ -1,5 +1,6 @@
 """Says what each of the BFL simulator's models takes and costs; pydantic's words are the ones BFL answers with."""
 
+import json
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -129,9 +130,18 @@ MODELS = {
 def parse(request: Request, model: Model) -> FluxRequest:
     """Raise ApiError with all rules that are broken."""
     try:
-        return model.request.model_validate_json(request.get_data())
+        return model.request.model_validate(_read(request.get_data()))
     except ValidationError as problem:
         raise ApiError(422, [_fault(error) for error in problem.errors(include_url=False)]) from None
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as problem:
+        place, why = getattr(problem, "pos", 0), getattr(problem, "msg", "unreadable")
+        fault = {"type": "json_invalid", "loc": ["body", place], "msg": "JSON decode error", "input": {}}
+        raise ApiError(422, [{**fault, "ctx": {"error": why}}]) from None
 
 
 def cost(model: Model, pixels: tuple[int, int]) -> float:
@@ -146,6 +156,6 @@ def megapixels(pixels: tuple[int, int]) -> float:
 def _fault(error: Any) -> dict[str, Any]:
     """One of pydantic's errors, as FastAPI writes it: an exception within it becomes an empty object."""
     context = {name: {} if isinstance(value, Exception) else value for name, value in error.get("ctx", {}).items()}
-    given = error["input"] if error["type"] != "json_invalid" else {}
-    fault = {"type": error["type"], "loc": ["body", *error["loc"]], "msg": error["msg"], "input": given}
+    place = ["body", *error["loc"]]
+    fault = {"type": error["type"], "loc": place, "msg": error["msg"], "input": error["input"]}
     return {**fault, "ctx": context} if context else fault

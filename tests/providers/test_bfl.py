@@ -157,7 +157,9 @@ def test_another_process_goes_on_with_the_handle_alone(simulator: Simulator) -> 
 @pytest.mark.parametrize(
     ("outcome", "waits"), [("pending", [1, 1]), ("interim", [1, 1]), ("not_found_at_first", [2, 2, 2])]
 )
-def test_a_task_that_goes_on_is_polled_when_it_was_said_to(simulator: Simulator, outcome: str, waits: int) -> None:
+def test_a_task_that_goes_on_is_polled_when_it_was_said_to(
+    simulator: Simulator, outcome: str, waits: list[float]
+) -> None:
     simulator.script(outcome)
     adapter = build(simulator.address)
 

@@ -231,6 +231,18 @@ def test_credits_that_make_no_sense_are_refused(caller: FlaskClient, body: Any) 
     assert caller.put("/control/credits", json=body).status_code == 400
 
 
+def test_a_regional_task_is_known_to_its_regions_host_alone(caller: FlaskClient, submit: Submit) -> None:
+    script(caller, "regional")
+    task = submit().get_json()
+
+    at_its_own = caller.get(task["polling_url"], headers=KEY)
+    elsewhere = caller.get(f"/v1/get_result?id={task['id']}", headers=KEY)
+
+    assert task["polling_url"].startswith("http://eu4.localhost/v1/get_result?id=")
+    assert at_its_own.get_json()["status"] == "Ready"
+    assert (elsewhere.status_code, elsewhere.get_json()["status"]) == (404, "Task not found")
+
+
 def test_who_wants_to_be_called_back_is_not_told_where_to_poll(submit: Submit) -> None:
     task = submit(webhook_url="https://hooks.example/bfl").get_json()
 
