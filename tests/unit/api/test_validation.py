@@ -7,7 +7,7 @@ from core.catalog import Catalog
 from core.errors import InvalidRequest
 from core.generation import GenerationRequest, ResponseFormat, Size
 
-CATALOG = Catalog.load(None, {"openai", "stability"})
+CATALOG = Catalog.load(None, {"openai"})
 DALL_E_2, DALL_E_3 = "dall-e-2", "dall-e-3"
 HUGE = 10**100
 LONE = "\ud800"
