@@ -118,6 +118,9 @@ class TestDallE3(OpenAIConformance):
         (replace(ORDER, n=3, size=Size(512, 512)), {"n": 3, "size": "1024x1024"}),
         (replace(ORDER, size=Size(640, 480)), {"size": "1920x1440"}),
         (replace(ORDER, size=Size(1792, 1024)), {"size": "1792x1024"}),
+        (replace(ORDER, size=Size(1008, 3024)), {"size": "1008x3024"}),
+        (replace(ORDER, quality="xhigh"), {"quality": "xhigh"}),
+        (replace(ORDER, extras={"background": "opaque", "moderation": "low"}), {"background": "opaque"}),
         (
             replace(DALL_E, quality="hd", style="natural"),
             {"model": "dall-e-2", "prompt": PROMPT, "n": 1, "size": "256x256", "response_format": "b64_json"},

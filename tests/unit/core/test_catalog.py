@@ -1,6 +1,7 @@
+import re
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -8,12 +9,13 @@ from core import catalog_file
 from core.catalog import Catalog, Model
 from core.errors import SettingsError
 from core.generation import ResponseFormat, Size
-from core.offers import Dialect, Extra, Timeouts, WhenUnknown
+from core.offers import Dialect, Extra, ProviderEntry, Timeouts, WhenUnknown
 
 MODELS = catalog_file.read(None)[0]
 EVERY = {"openai", "stability", "bfl", "midjourney"}
 EVERY_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
 SQUARE = Size(1024, 1024)
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "catalog.md").read_text(encoding="utf-8")
 VLLM = """
 [providers.gpu-1]
 adapter = "openai_compatible"
@@ -300,7 +302,14 @@ def test_the_built_in_file_is_named_where_the_fault_is_its_own(
     assert own.refuse("").startswith("catalog.toml: provider openai: slots: ")
 
 
-def test_entries_are_values() -> None:
-    again: list[Any] = catalog_file.read(None)[0]
+@pytest.mark.parametrize("entry", [Model, ProviderEntry])
+def test_every_field_is_explained(entry: type[Model | ProviderEntry]) -> None:
+    first_columns = re.findall(r"^\| (`.+?) \|", PAGE, re.MULTILINE)
+    explained = set(re.findall(r"`(\w+)`", " ".join(first_columns)))
 
-    assert again == MODELS
+    assert {field.name for field in fields(entry)} - {"id", "name"} <= explained
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.+?)```", PAGE, re.DOTALL))
+def test_the_examples_of_the_page_can_be_loaded(own: Own, example: str) -> None:
+    assert own.load(example, environment={"GPU_1_KEY": "k"}).models
