@@ -19,7 +19,7 @@ from workers.providers.http import Answer, legible
 
 SUBMITTED, EXISTS, QUEUED = 1, 21, 22
 ACCEPTED = {SUBMITTED, EXISTS, QUEUED}
-NO_ACCOUNT, INVALID, FAILED, QUEUE_FULL, BANNED, RELAY_LIMIT = 3, 4, 9, 23, 24, 30
+REFUSALS = NO_ACCOUNT, INVALID, FAILED, QUEUE_FULL, BANNED, RELAY_LIMIT = 3, 4, 9, 23, 24, 30
 
 QUEUE_WORDS = ("队列", "queue")
 CONCURRENCY_WORDS = ("并发", "频繁", "concurren", "too many")
@@ -58,9 +58,10 @@ def accepted(answer: Answer) -> str:
     """The id of the task that a submit made. Raises ProviderError."""
     told = _told(answer)
     code = told.get("code") if isinstance(told, dict) else None
-    if isinstance(code, int) and answer.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
-        if code in ACCEPTED:
-            return _id(told.get("result"), code)
+    if answer.status == HTTPStatus.OK and code in ACCEPTED:
+        return _id(told.get("result"))
+    # A relay sends a refusal's code with other statuses, too; but what else has a `code` there is not ours.
+    if code in REFUSALS or (isinstance(code, int) and answer.status == HTTPStatus.OK):
         raise _refusal(code, legible(told.get("description") or ""), answer)
     raise _error(answer)
 
@@ -131,11 +132,11 @@ def _passes(status: int) -> bool:
     )
 
 
-def _id(result: object, code: int) -> str:
+def _id(result: object) -> str:
     """Ids are digits; some relays have made numbers of them, others put their own prefix before."""
     text = legible(result) if isinstance(result, str | int) else ""
     if not re.fullmatch(r"[\w.-]{1,100}", text, re.ASCII):
-        raise OutcomeUnknown(f"code {code} without a task")
+        raise OutcomeUnknown("accepted, but without a task")
     return text
 
 

@@ -13,6 +13,7 @@ INVISIBLE = r"[\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\
 FLAG = re.compile(rf"{DASH}(?:{INVISIBLE}*{DASH})+|[{LONG}]")
 # `{red, green} fox` is a permutation prompt: two grids, hence two charges, for one order.
 BRACES = str.maketrans("{}", "()")
+SEEDS = 4_294_967_296
 
 
 def prompt(order: Order) -> str:
@@ -26,7 +27,7 @@ def _parameters(order: Order) -> list[str]:
     unwanted, seed = order.extras.get("negative_prompt"), order.extras.get("seed")
     return [
         *([f"--no {_harmless(str(unwanted))}"] if unwanted else []),
-        *([f"--seed {int(seed)}"] if seed is not None else []),
+        *([f"--seed {(int(seed) + order.first) % SEEDS}"] if seed is not None else []),
         *(["--style raw"] if order.style == "natural" else []),
         *(["--q 2"] if order.quality == "hd" else []),
         f"--ar {width // divisor}:{height // divisor}",
