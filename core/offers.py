@@ -81,7 +81,8 @@ SizeText = Annotated[Size, PlainValidator(_size)]
 Price = Annotated[Decimal, BeforeValidator(_price), Field(ge=0)]
 Word = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
 Droppable = Annotated[str, PlainValidator(_droppable)]
 
 
@@ -111,8 +112,8 @@ class Model:
     default_size: SizeText
     prices: dict[str, dict[str, Price]]
     max_prompt: Count
-    enabled: bool = True
-    free_sizes: bool = False
+    enabled: Flag = True
+    free_sizes: Flag = False
     qualities: Annotated[tuple[Word, ...], Field(min_length=1)] = ("standard",)
     default_quality: str = "standard"
     styles: tuple[Word, ...] = ()
@@ -121,7 +122,7 @@ class Model:
     max_n: Annotated[int, Field(strict=True, ge=1, le=MOST_PICTURES)] = MOST_PICTURES
     extras: tuple[Extra, ...] = ()
     dropped: tuple[Droppable, ...] = ()
-    revises_prompt: bool = False
+    revises_prompt: Flag = False
     fallbacks: tuple[str, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
 
@@ -144,7 +145,7 @@ class ProviderEntry:
     name: str
     adapter: Adapter
     pictures_per_call: Annotated[int, Field(strict=True, ge=1, le=MOST_PICTURES)] = 1
-    slots: Annotated[int, Field(strict=True, ge=0)] = 100
+    slots: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 100
     rate: Annotated[str, Field(pattern=r"^[1-9][0-9]*/([1-9][0-9]* )?(second|minute|hour|day)s?$")] | None = None
     when_unknown: WhenUnknown = WhenUnknown.RETRY
     poll_seconds: Seconds = 1.0
@@ -204,4 +205,6 @@ def _of_provider(entry: ProviderEntry) -> list[tuple[str, str]]:
             else []
         )
         return found + own
+    if entry.name in set(Adapter):
+        return [("adapter", f"{entry.name} is the name of a built-in provider")]
     return [] if entry.base_url else [("base_url", "is missing")]

@@ -271,6 +271,16 @@ DALL_E_3 = "own.toml: model dall-e-3: "
         ('providers.openai.base_url = "http://x"', "own.toml: provider openai: base_url: belongs to openai_comp"),
         ('providers.mine.adapter = "openai"', "own.toml: provider mine: adapter: openai is for the provider of"),
         ('providers.mine.adapter = "gopher"', "own.toml: provider mine: adapter: Input should be 'openai'"),
+        (
+            'providers.openai.adapter = "openai_compatible"',
+            "provider openai: adapter: openai is the name of a built",
+        ),
+        ("providers.openai.slots = 100_001", "own.toml: provider openai: slots: Input should be less"),
+        (
+            "providers.openai.poll_seconds = true",
+            "own.toml: provider openai: poll_seconds: Input should be a valid",
+        ),
+        ("models.dall-e-3.enabled = 'no'", DALL_E_3 + "enabled: Input should be a valid boolean"),
         ('providers.mine.adapter = "openai_compatible"', "own.toml: provider mine: base_url: is missing"),
         ('providers."a b".adapter = "openai_compatible"', "own.toml: provider a b: name: is not of small letters"),
         ("providers.bfl.slots = 1\n[models", "own.toml: Expected"),
