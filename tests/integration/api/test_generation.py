@@ -141,6 +141,17 @@ def test_addresses_are_answered_that_open(
     assert opened == stored_bytes(services, played.result())
 
 
+def test_headers_name_the_model_and_what_was_not_kept_to(
+    client: FlaskClient, authorized: dict[str, str], play: Play
+) -> None:
+    play(succeed)
+
+    response = ask(client, authorized, user="u-1")
+
+    assert response.headers["darkroom-model"] == "dall-e-2"
+    assert response.headers["darkroom-dropped-parameters"] == "user"
+
+
 def test_pictures_are_answered_as_base64_where_asked_for(
     client: FlaskClient, services: Services, authorized: dict[str, str], play: Play
 ) -> None:
