@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from core import settings
+from core.errors import SettingsError
 from core.generation import Size
 from tests.providers.conformance import KEY, ODD_BODIES, ODD_STATUSES
 from tests.providers.midjourney import ORDER, build
 from tests.providers.upstream import Upstream, answer
+from workers.providers import registry
 from workers.providers.base import Accepted, Order, Pending
 from workers.providers.errors import (
     Misconfigured,
@@ -24,6 +27,7 @@ from workers.providers.midjourney import Midjourney
 
 FOX = replace(ORDER, prompt="a fox")
 TAIL = "--ar 1:1 --v 6"
+REQUIRED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 
 
 def told(http: int = 200, /, **body: Any) -> bytes:
@@ -179,3 +183,34 @@ def test_a_picture_is_fetched_from_no_other_host(host: str) -> None:
 
     with Upstream.answering(reply) as upstream, pytest.raises(Misconfigured):
         build(upstream.address).poll(FOX, {"task": "1"})
+
+
+def built_from(**environment: str) -> Midjourney:
+    given = settings.read(dict.fromkeys(REQUIRED, "http://127.0.0.1:1") | environment)
+    adapter = registry.build("midjourney", given, connections=1)
+    assert isinstance(adapter, Midjourney)
+    return adapter
+
+
+@pytest.mark.parametrize("split", ["", "crop", "upscale"])
+def test_the_settings_make_an_adapter(split: str) -> None:
+    with Upstream.answering(told(code=1, result="1")) as upstream:
+        address = f"{upstream.address}/mj-fast/"
+        built_from(MIDJOURNEY_BASE_URL=address, MIDJOURNEY_API_SECRET=KEY, MIDJOURNEY_SPLIT=split).submit(FOX)
+
+    [received] = upstream.received
+    assert received.line == "POST /mj-fast/mj/submit/imagine HTTP/1.1"
+    assert received.headers["mj-api-secret"] == KEY
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"MIDJOURNEY_API_SECRET": KEY}, "MIDJOURNEY_BASE_URL"),
+        ({"MIDJOURNEY_BASE_URL": "http://127.0.0.1:1"}, "MIDJOURNEY_API_SECRET"),
+        ({"MIDJOURNEY_SPLIT": "in half"}, "MIDJOURNEY_SPLIT"),
+    ],
+)
+def test_a_setting_that_is_missing_or_unreadable_is_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        built_from(**environment)
