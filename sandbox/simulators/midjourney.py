@@ -12,7 +12,16 @@ from sandbox.simulators.control import SUCCESS, ControlError
 from sandbox.simulators.midjourney_account import Account
 from sandbox.simulators.midjourney_cdn import Cdn
 from sandbox.simulators.midjourney_changes import Change, change_of, parse_custom_id, parse_simple
-from sandbox.simulators.midjourney_replies import INVALID, NOT_FOUND, OK, REFUSALS, banned, missing_parent, reply
+from sandbox.simulators.midjourney_replies import (
+    INVALID,
+    NOT_FOUND,
+    OK,
+    REFUSALS,
+    banned,
+    missing_parent,
+    refusal,
+    reply,
+)
 from sandbox.simulators.midjourney_tasks import FAILURES, GOING_ON, Dialect, Status
 from sandbox.simulators.midjourney_work import Work
 from sandbox.simulators.panel import create_panel
@@ -123,6 +132,9 @@ class Proxy:
             return missing_parent(self._account.dialect)
         if not task.waits_for_modal:
             return reply(INVALID, "关联任务状态错误")
+        refused = refusal(self._account.next_outcome(""), self._account.dialect, task.prompt.whole)
+        if refused is not None:
+            return refused
         task.waits_for_modal = False
         task.starts = self._account.next_start()
         self._work.charge(task)

@@ -183,3 +183,13 @@ def test_what_a_picture_was_made_from_is_told(proxy: Simulator) -> None:
     [picture] = pictures(build(proxy.address), replace(ORDER, style="natural"))
 
     assert picture.revised_prompt == f"{PROMPT} --style raw --ar 1:1 --v 6"
+
+
+def test_a_picture_whose_modal_is_refused_is_cut_out_of_the_grid(simulator: Simulator) -> None:
+    configure(simulator, dialect="trueai")
+    simulator.script("success", "modal", "banned_word")
+
+    [picture] = pictures(build(simulator.address, split="upscale"))
+
+    assert Image.open(BytesIO(picture.data)).size == (1024, 1024)
+    assert charged(simulator) == ["imagine"]

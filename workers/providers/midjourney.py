@@ -10,7 +10,15 @@ from typing import Any, Literal
 
 from workers.providers.base import Accepted, Delivered, Order, Pending, Provider, RawPicture
 from workers.providers.downloads import Downloads
-from workers.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
+from workers.providers.errors import (
+    Misconfigured,
+    Moderated,
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    Throttled,
+    Unavailable,
+)
 from workers.providers.http import Client
 from workers.providers.midjourney_answers import Task, accepted, failure, found
 from workers.providers.midjourney_grid import quadrants
@@ -95,7 +103,8 @@ class Midjourney(Provider):
         for child_id in upscales[: order.n]:
             child = self._task(child_id) if child_id else None
             if child and child.status not in ENDED:
-                return self._unfinished(order, handle, child)
+                with suppress(Rejected, Moderated, Misconfigured):  # its modal was refused: no picture of its own
+                    return self._unfinished(order, handle, child)
             urls.append(child.image_url if child and child.status == "SUCCESS" else None)
         return urls
 
