@@ -99,7 +99,7 @@ class WaitingRoom:
     def _serve(self, job_ids: list[UUID]) -> None:
         if not job_ids:
             return
-        with self._database.reading() as session:
+        with self._database.single() as session:
             found = ledger.results(session, job_ids)
         for job_id, result in found.items():
             if seat := self._seats.get(job_id):

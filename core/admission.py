@@ -3,51 +3,73 @@
 The broker therefore never holds more of a provider's jobs than the provider has slots.
 """
 
-from sqlalchemy import CTE, bindparam, func, select, update
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import String, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.database import Database, spelled_out
+from core.ledger import move
 from core.orm import Job, Provider
-from core.states import JobState
+from core.states import Event, JobState
 
 # What a worker process carries (design: at least 500 provider calls at once).
 DEFAULT_SLOTS = 500
+# The class of our advisory locks; any number, the same in every process.
+LOCKS = 7292
+
+_PROVIDER = bindparam("of_provider", type_=String)
+
+_SLOTS = func.coalesce(select(Provider.slots).where(Provider.name == _PROVIDER).scalar_subquery(), 0)
 
 _UNDER_WAY = (
     select(func.count())
-    .where(Job.provider == bindparam("of_provider"), Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
+    .where(Job.provider == _PROVIDER, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
     .scalar_subquery()
 )
 
-
-def startable() -> CTE:
-    """The ids that may start, for the bound `of_provider` and its `slots`; for use under `lock` only."""
-    return (
-        select(Job.id)
-        .where(
-            Job.provider == bindparam("of_provider"),
-            Job.state_in(JobState.QUEUED),
-            # Not now(): a transaction that began before the job was recorded must see it as due.
-            Job.run_after <= func.statement_timestamp(),
-        )
-        .order_by(Job.run_after, Job.id)
-        .limit(func.greatest(bindparam("slots") - _UNDER_WAY, 0))
-        .with_for_update(skip_locked=True)
-        .cte("startable")
+_STARTABLE = (
+    select(Job.id)
+    .where(
+        Job.provider == _PROVIDER,
+        Job.state_in(JobState.QUEUED),
+        # Not now(): a transaction that began before the job was recorded must see it as due.
+        Job.run_after <= func.statement_timestamp(),
     )
+    .order_by(Job.run_after, Job.id)
+    .limit(func.greatest(_SLOTS - _UNDER_WAY, 0))
+    .with_for_update(skip_locked=True)
+    .cte("startable")
+)
+
+_LOCK = select(func.pg_advisory_xact_lock(LOCKS, func.hashtext(_PROVIDER)))
+_ADMIT = move(Event.ADMITTED, Job.id.in_(select(_STARTABLE.c.id)), dispatched_at=func.clock_timestamp())
+
+
+@cache
+def _steps(provider: str) -> list[str]:
+    """One transaction at a time counts a provider's slots, from a snapshot that it takes once it has the lock.
+
+    Nothing of it has to outlive a crash of Postgres: what was dispatched is queued then, and admitted again.
+    """
+    given = {"of_provider": provider}
+    return ["SET LOCAL synchronous_commit TO off", spelled_out(_LOCK, given), spelled_out(_ADMIT, given)]
+
+
+def admit(database: Database, provider: str) -> list[UUID]:
+    """Dispatch as many of a provider's queued jobs as it has free slots for; their ids are yet to be published.
+
+    A single round trip, in a transaction of its own: were the lock held while this process thinks, one busy
+    process would hold up all others.
+    """
+    return [row[0] for row in database.run_at_once(_steps(provider))]
 
 
 def register(session: Session, provider: str) -> None:
-    """Give a provider its row; one that is there keeps its slots."""
+    """Give a provider its row; one that is there keeps its slots, and one that has none starts nothing."""
     session.execute(insert(Provider).values(name=provider, slots=DEFAULT_SLOTS).on_conflict_do_nothing())
-
-
-_LOCK = select(Provider.slots).where(Provider.name == bindparam("provider")).with_for_update()
-
-
-def lock(session: Session, provider: str) -> int:
-    """Let one transaction at a time count this provider's slots; an unregistered provider has none."""
-    return session.scalar(_LOCK, {"provider": provider}) or 0
 
 
 def set_slots(session: Session, provider: str, slots: int) -> bool:

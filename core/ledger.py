@@ -25,7 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from core import admission
 from core.catalog import Model
 from core.errors import Failure
 from core.generation import GenerationRequest
@@ -81,10 +80,13 @@ def _log(changed: CTE, event: Event, detail: ColumnElement[Any] | None = None) -
     return insert(JobEvent).from_select(["job_id", "event", "attempt", "worker", "detail"], row).cte("logged")
 
 
-def _move(
+def move(
     event: Event, *where: ColumnElement[bool], detail: ColumnElement[Any] | None = None, **values: Any
 ) -> Select[Any]:
-    """The guarded UPDATE of one arrow with its event; yields the rows that did move."""
+    """The guarded UPDATE of one arrow with its event; yields the rows that did move.
+
+    For this module, and for admission, whose arrow has rules of its own.
+    """
     sources, target = MOVES[event]
     moved = (
         update(Job)
@@ -140,17 +142,7 @@ def record(  # noqa: PLR0913 - what a job is made of
     )
 
 
-_STARTABLE = admission.startable()
-_ADMIT = _move(Event.ADMITTED, Job.id.in_(select(_STARTABLE.c.id)), dispatched_at=func.clock_timestamp())
-
-
-def admit(session: Session, provider: str) -> list[UUID]:
-    """Dispatch as many of a provider's queued jobs as it has free slots for; publish the ids after the commit."""
-    slots = admission.lock(session, provider)
-    return [row.id for row in session.execute(_ADMIT, {"of_provider": provider, "slots": slots})]
-
-
-_CLAIM = _move(
+_CLAIM = move(
     Event.CLAIMED,
     Job.id == bindparam("job_id"),
     attempt=Job.attempt + 1,
@@ -186,7 +178,7 @@ def _settle_or_return(session: Session, statement: Select[Any], claim: Claim, **
     return moved.one_or_none() is not None
 
 
-_SUCCEED = _move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp())
+_SUCCEED = move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp())
 
 
 def succeed(session: Session, claim: Claim) -> bool:
@@ -195,7 +187,7 @@ def succeed(session: Session, claim: Claim) -> bool:
 
 
 _FAILURE = bindparam("failure", type_=JobEvent.detail.type)
-_FAIL = _move(
+_FAIL = move(
     Event.FAILED, *_MINE, detail=_FAILURE, lease_until=None, settled_at=func.clock_timestamp(), error=_FAILURE
 )
 
@@ -205,7 +197,7 @@ def fail(session: Session, claim: Claim, failure: Failure) -> bool:
     return _settle_or_return(session, _FAIL, claim, failure=failure.to_json())
 
 
-_RETRY_LATER = _move(
+_RETRY_LATER = move(
     Event.RETRIED,
     *_MINE,
     detail=_FAILURE,
@@ -239,7 +231,7 @@ def extend_leases(session: Session, worker: str, job_ids: Collection[UUID]) -> N
     session.execute(_EXTEND, {"holder": worker, "job_ids": list(job_ids)})
 
 
-_RESCUE = _move(
+_RESCUE = move(
     Event.RESCUED,
     Job.lease_until < func.clock_timestamp(),
     lease_until=None,
@@ -253,7 +245,7 @@ def rescue(session: Session) -> list[UUID]:
     return [row.id for row in session.execute(_RESCUE)]
 
 
-_TAKE_BACK = _move(
+_TAKE_BACK = move(
     Event.MESSAGE_LOST,
     Job.provider == bindparam("of_provider"),
     Job.dispatched_at < func.clock_timestamp() - DELIVERY,
@@ -269,9 +261,7 @@ def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
     return [row.id for row in session.execute(_TAKE_BACK, {"of_provider": provider})]
 
 
-_CANCEL = _move(
-    Event.CANCELLED, Job.id == bindparam("job_id"), lease_until=None, settled_at=func.clock_timestamp()
-)
+_CANCEL = move(Event.CANCELLED, Job.id == bindparam("job_id"), lease_until=None, settled_at=func.clock_timestamp())
 
 
 def cancel(session: Session, job_id: UUID) -> bool:

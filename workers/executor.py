@@ -195,14 +195,10 @@ class Executor:
 
     def _conclude(self, attempt: Attempt, move: Callable[[Session], JobState | None]) -> None:
         """Commit the end of an attempt, tell who waits, and fill the slot that fell free."""
-
-        def work(session: Session) -> tuple[JobState | None, list[UUID]]:
-            return move(session), ledger.admit(session, self._name)
-
-        state, admitted = self._services.database.insist(work, seconds=PATIENCE_SECONDS)
+        state = self._services.database.insist(move, seconds=PATIENCE_SECONDS)
         if state in SETTLED:
             self._services.notifier.announce(attempt.claim.job_id)
-        self._services.broker.publish(self._name, admitted)
+        self._services.intake.start_due(self._name)
         log.info("job.attempt_ended", provider=self._name, state=state or "overtaken")
 
 

@@ -60,9 +60,7 @@ def register(services: Services) -> None:
 def admit(services: Services) -> None:
     """Start what is due: retries whose time has come, and what a change of slots lets in."""
     for provider in services.catalog.providers:
-        with services.database.transaction() as session:
-            admitted = ledger.admit(session, provider)
-        services.broker.publish(provider, admitted)
+        services.intake.start_due(provider)
 
 
 def rescue(services: Services) -> None:
