@@ -168,14 +168,14 @@ def jobs() -> None:
 @click.argument("job_id", type=click.UUID)
 def show_job(job_id: UUID) -> None:
     """Tell what happened to a job, and what it may have cost."""
-    from core import calls, ledger
+    from core import calls, results
 
     with services() as house, house.database.transaction() as session:
-        job = ledger.job(session, job_id)
+        job = results.job(session, job_id)
         if job is None:
             raise click.ClickException(f"there is no job {job_id}")
         click.echo(f"{job.id}  {job.state}  {job.model} by {job.provider}  request {job.request_id}")
-        for event in ledger.history(session, job_id):
+        for event in results.history(session, job_id):
             detail = f"  {event.detail['kind']}: {event.detail['message']}" if event.detail else ""
             click.echo(f"{event.at:%Y-%m-%d %H:%M:%S.%f}  attempt {event.attempt}  {event.event}{detail}")
         for call in calls.of_job(session, job_id):

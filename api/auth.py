@@ -14,7 +14,7 @@ def authenticate(request: Request, database: Database) -> Caller:
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
         raise KeyMissing
-    with database.reading() as session:
+    with database.single() as session:
         caller = keys.find(session, key)
     if caller is None:
         raise KeyUnknown(key)

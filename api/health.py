@@ -53,7 +53,7 @@ def _probe_all(checks: dict[str, Callable[[], None]]) -> dict[str, dict[str, Any
 
 
 def _select_one(services: Services) -> None:
-    with services.database.reading() as session:
+    with services.database.single() as session:
         session.execute(text("SELECT 1"))
 
 

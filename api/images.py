@@ -15,7 +15,7 @@ from core.bootstrap import Services
 from core.errors import Failure, FailureKind, StoreUnavailable
 from core.generation import ResponseFormat
 from core.keys import Caller
-from core.orm import Image
+from core.results import Image
 from core.states import JobState
 
 log = structlog.get_logger()
@@ -50,13 +50,13 @@ def generate(
         return {"url": f"{settings.public_url}/files/{image.name}"}
 
     try:
-        return images_response(result, show, model=model), response_headers(checked)
+        return images_response(result, show, model=model), response_headers(checked, result.provider)
     except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
         log.error("picture.unreadable", error=str(error))  # noqa: TRY400 - it says enough
         raise JobFailed(UNREADABLE) from error
 
 
-def response_headers(checked: Checked) -> dict[str, str]:
-    """Which model it was, and what the caller asked for in vain."""
+def response_headers(checked: Checked, provider: str) -> dict[str, str]:
+    """Which model it was, who made the pictures, and what the caller asked for in vain."""
     dropped = {"darkroom-dropped-parameters": ", ".join(checked.dropped)} if checked.dropped else {}
-    return {"darkroom-model": checked.model.id, **dropped}
+    return {"darkroom-model": checked.model.id, "darkroom-provider": provider, **dropped}

@@ -52,7 +52,7 @@ def _stream(services: Services, image: Image, *, offset: int, length: int) -> It
 def _find(services: Services, name: str) -> tuple[Image, timedelta]:
     if "\0" in name:  # no text to Postgres
         raise PictureMissing
-    with services.database.reading() as session:
+    with services.database.single() as session:
         found = images.find(session, name)
     if found is None:
         raise PictureMissing

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.catalog import Model
-from core.ledger import Result
-from core.orm import Image
+from core.results import Image, Result
 
 
 class ImageGenerationBody(BaseModel):

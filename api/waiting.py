@@ -11,10 +11,10 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import ledger
+from core import results
 from core.database import Database
-from core.ledger import Result
 from core.notifier import Notifier
+from core.results import Result
 
 # Announcements are hints that may be lost; at this pace every waiting job is looked up whatever was announced.
 POLL_SECONDS = 2.0
@@ -99,8 +99,8 @@ class WaitingRoom:
     def _serve(self, job_ids: list[UUID]) -> None:
         if not job_ids:
             return
-        with self._database.reading() as session:
-            found = ledger.results(session, job_ids)
+        with self._database.single() as session:
+            found = results.of_jobs(session, job_ids)
         for job_id, result in found.items():
             if seat := self._seats.get(job_id):
                 seat.call(result)

@@ -3,53 +3,83 @@
 A slot is one provider call at a time. The broker never holds more of a provider's jobs than it has slots.
 """
 
-from sqlalchemy import CTE, Integer, bindparam, func, select, update
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import Integer, String, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.database import Database, spelled_out
+from core.ledger import move
 from core.orm import Job, Provider
-from core.states import JobState
+from core.states import Event, JobState
 
-# What a worker process carries (design: at least 500 provider calls at once).
-DEFAULT_SLOTS = 500
+# The class of our advisory locks; any number, the same in every process.
+LOCKS = 7292
 
-_MINE = Job.provider == bindparam("of_provider")
+_PROVIDER = bindparam("of_provider", type_=String)
+_MINE = Job.provider == _PROVIDER
+
+_SLOTS = func.coalesce(
+    select(Provider.slots).where(Provider.name == _PROVIDER).scalar_subquery(), 0, type_=Integer
+)
+
 _UNDER_WAY = (
-    select(func.coalesce(func.sum(Job.slots), 0))
+    select(func.coalesce(func.sum(Job.slots), 0, type_=Integer))
     .where(_MINE, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
     .scalar_subquery()
 )
+
 # A job that would make more calls at once than there are slots makes do with all of them.
-GRANTED = func.least(Job.slots, bindparam("most", type_=Integer))
+_GRANTED = func.least(Job.slots, _SLOTS, type_=Integer)
+
+_FIRST_IN_LINE = (
+    select(Job.id, Job.run_after, _GRANTED.label("granted"))
+    # Not now(): a transaction that began before the job was recorded must see it as due.
+    .where(_MINE, Job.state_in(JobState.QUEUED), Job.run_after <= func.statement_timestamp())
+    .order_by(Job.run_after, Job.id)
+    .limit(func.greatest(_SLOTS - _UNDER_WAY, 0))
+    .cte("first_in_line")
+)
+_COUNTED = select(
+    _FIRST_IN_LINE.c.id,
+    func.sum(_FIRST_IN_LINE.c.granted)
+    .over(order_by=(_FIRST_IN_LINE.c.run_after, _FIRST_IN_LINE.c.id))
+    .label("taken"),
+).cte("counted")
+
+_LOCK = select(func.pg_advisory_xact_lock(LOCKS, func.hashtext(_PROVIDER)))
+_ADMIT = move(
+    Event.ADMITTED,
+    Job.id.in_(select(_COUNTED.c.id).where(_COUNTED.c.taken <= _SLOTS - _UNDER_WAY)),
+    dispatched_at=func.clock_timestamp(),
+    slots=_GRANTED,
+)
 
 
-def startable() -> CTE:
-    """The ids that may start, for the bound `of_provider` and its slots, `most`; for use under `lock` only."""
-    first_in_line = (
-        select(Job.id, Job.run_after, GRANTED.label("granted"))
-        # Not now(): a transaction that began before the job was recorded must see it as due.
-        .where(_MINE, Job.state_in(JobState.QUEUED), Job.run_after <= func.statement_timestamp())
-        .order_by(Job.run_after, Job.id)
-        .limit(bindparam("most", type_=Integer))
-        .cte("first_in_line")
-    )
-    taken = func.sum(first_in_line.c.granted).over(order_by=(first_in_line.c.run_after, first_in_line.c.id))
-    counted = select(first_in_line.c.id, taken.label("taken")).cte("counted")
-    free = bindparam("most", type_=Integer) - _UNDER_WAY
-    return select(counted.c.id).where(counted.c.taken <= free).cte("startable")
+@cache
+def _steps(provider: str) -> list[str]:
+    """One transaction at a time counts a provider's slots, from a snapshot that it takes once it has the lock.
+
+    Nothing of it has to outlive a crash of Postgres: what was dispatched is queued then, and admitted again.
+    """
+    given = {"of_provider": provider}
+    return ["SET LOCAL synchronous_commit TO off", spelled_out(_LOCK, given), spelled_out(_ADMIT, given)]
 
 
-def register(session: Session, provider: str) -> None:
-    """Give a provider its row; one that is there keeps its slots."""
-    session.execute(insert(Provider).values(name=provider, slots=DEFAULT_SLOTS).on_conflict_do_nothing())
+def admit(database: Database, provider: str) -> list[UUID]:
+    """Dispatch as many of a provider's queued jobs as it has free slots for; their ids are yet to be published.
+
+    A single round trip, in a transaction of its own: were the lock held while this process thinks, one busy
+    process would hold up all others.
+    """
+    return [row[0] for row in database.run_at_once(_steps(provider))]
 
 
-_LOCK = select(Provider.slots).where(Provider.name == bindparam("provider")).with_for_update()
-
-
-def lock(session: Session, provider: str) -> int:
-    """Let one transaction at a time count this provider's slots; an unregistered provider has none."""
-    return session.scalar(_LOCK, {"provider": provider}) or 0
+def register(session: Session, provider: str, *, slots: int) -> None:
+    """Give a provider its row; one that is there keeps its slots, and one that has none starts nothing."""
+    session.execute(insert(Provider).values(name=provider, slots=slots).on_conflict_do_nothing())
 
 
 def set_slots(session: Session, provider: str, slots: int) -> bool:

@@ -37,9 +37,10 @@ def assemble(settings: Settings) -> Services:
     database = Database(settings.database_url)
     celery = create_celery(settings.redis_url)
     broker = Broker(celery)
+    catalog = Catalog.load(settings.catalog, settings.providers, settings.environment)
     return Services(
         settings=settings,
-        catalog=Catalog.load(settings.catalog, settings.providers, settings.environment),
+        catalog=catalog,
         database=database,
         celery=celery,
         broker=broker,
@@ -47,5 +48,5 @@ def assemble(settings: Settings) -> Services:
         storage=Storage(
             settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, bucket=settings.s3_bucket
         ),
-        intake=Intake(database, broker),
+        intake=Intake(database, broker, catalog),
     )

@@ -1,6 +1,7 @@
 """Which AI models can be asked for, and who makes their pictures: look-ups over the catalog's entries."""
 
 from collections.abc import Collection, Mapping
+from math import ceil
 from types import MappingProxyType
 
 from core import catalog_file
@@ -47,6 +48,10 @@ class Catalog:
     def provider(self, name: str) -> ProviderEntry | None:
         """None where there is no such provider, or no key for it."""
         return self._entries.get(name)
+
+    def calls(self, model: Model, n: int) -> int:
+        """How many provider calls `n` pictures of a model take."""
+        return ceil(n / self._entries[model.provider].pictures_per_call)
 
     def fallbacks(self, model: Model) -> tuple[Model, ...]:
         """The models that may stand in for it, the first choice first; only those that can be called."""

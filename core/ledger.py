@@ -1,4 +1,4 @@
-"""Every move of a job, one function an arrow, and how a job is read. Functions take a session, never commit."""
+"""Every move of a job, one function an arrow. Functions take a session and never commit."""
 
 import os
 import time
@@ -25,12 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from core import admission
 from core.catalog import Model
 from core.errors import Failure
 from core.generation import GenerationRequest
-from core.orm import Closed, Image, Job, JobEvent
-from core.states import MOVES, SETTLED, Door, Event, JobState, Lane
+from core.orm import Closed, Job, JobEvent
+from core.states import MOVES, Door, Event, JobState, Lane
 
 # A worker that was not heard of for this long has lost its jobs; it says so four times in that time.
 LEASE = timedelta(seconds=12)
@@ -54,16 +53,6 @@ class Claim:
     slots: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How a job ended: `images` in the order of their positions, or a `failure`."""
-
-    state: JobState
-    created_at: datetime
-    images: list[Image]
-    failure: Failure | None
-
-
 def new_job_id() -> UUID:
     """A UUID of version 7 (RFC 9562): in order of time, and known before the row is written."""
     milliseconds, noise = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
@@ -82,10 +71,13 @@ def _log(changed: CTE, event: Event, detail: ColumnElement[Any] | None = None) -
     return insert(JobEvent).from_select(["job_id", "event", "attempt", "worker", "detail"], row).cte("logged")
 
 
-def _move(
+def move(
     event: Event, *where: ColumnElement[bool], detail: ColumnElement[Any] | None = None, **values: Any
 ) -> Select[Any]:
-    """The guarded UPDATE of one arrow with its event; yields the rows that did move."""
+    """The guarded UPDATE of one arrow with its event; yields the rows that did move.
+
+    For this module, and for admission, whose arrow has rules of its own.
+    """
     sources, target = MOVES[event]
     moved = (
         update(Job)
@@ -150,22 +142,7 @@ def record(  # noqa: PLR0913 - what a job is made of
     )
 
 
-_STARTABLE = admission.startable()
-_ADMIT = _move(
-    Event.ADMITTED,
-    Job.id.in_(select(_STARTABLE.c.id)),
-    dispatched_at=func.clock_timestamp(),
-    slots=admission.GRANTED,
-)
-
-
-def admit(session: Session, provider: str) -> list[UUID]:
-    """Dispatch as many of a provider's queued jobs as it has free slots for; publish the ids after the commit."""
-    slots = admission.lock(session, provider)
-    return [row.id for row in session.execute(_ADMIT, {"of_provider": provider, "most": slots})]
-
-
-_CLAIM = _move(
+_CLAIM = move(
     Event.CLAIMED,
     Job.id == bindparam("job_id"),
     attempt=Job.attempt + 1,
@@ -208,7 +185,7 @@ def _settle_or_return(session: Session, statement: Select[Any], claim: Claim, **
     return moved.one_or_none() is not None
 
 
-_SUCCEED = _move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp())
+_SUCCEED = move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp())
 
 
 def succeed(session: Session, claim: Claim) -> bool:
@@ -217,7 +194,7 @@ def succeed(session: Session, claim: Claim) -> bool:
 
 
 _FAILURE = bindparam("failure", type_=JobEvent.detail.type)
-_FAIL = _move(
+_FAIL = move(
     Event.FAILED, *_MINE, detail=_FAILURE, lease_until=None, settled_at=func.clock_timestamp(), error=_FAILURE
 )
 
@@ -227,7 +204,7 @@ def fail(session: Session, claim: Claim, failure: Failure) -> bool:
     return _settle_or_return(session, _FAIL, claim, failure=failure.to_json())
 
 
-_RETRY_LATER = _move(
+_RETRY_LATER = move(
     Event.RETRIED,
     *_MINE,
     detail=_FAILURE,
@@ -261,7 +238,7 @@ def extend_leases(session: Session, worker: str, job_ids: Collection[UUID]) -> N
     session.execute(_EXTEND, {"holder": worker, "job_ids": list(job_ids)})
 
 
-_RESCUE = _move(
+_RESCUE = move(
     Event.RESCUED,
     Job.lease_until < func.clock_timestamp(),
     lease_until=None,
@@ -275,7 +252,7 @@ def rescue(session: Session) -> list[UUID]:
     return [row.id for row in session.execute(_RESCUE)]
 
 
-_TAKE_BACK = _move(
+_TAKE_BACK = move(
     Event.MESSAGE_LOST,
     Job.provider == bindparam("of_provider"),
     Job.dispatched_at < func.clock_timestamp() - DELIVERY,
@@ -291,39 +268,9 @@ def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
     return [row.id for row in session.execute(_TAKE_BACK, {"of_provider": provider})]
 
 
-_CANCEL = _move(
-    Event.CANCELLED, Job.id == bindparam("job_id"), lease_until=None, settled_at=func.clock_timestamp()
-)
+_CANCEL = move(Event.CANCELLED, Job.id == bindparam("job_id"), lease_until=None, settled_at=func.clock_timestamp())
 
 
 def cancel(session: Session, job_id: UUID) -> bool:
     """Settle as cancelled. A provider call under way is finished and paid for; its pictures are dropped."""
     return session.execute(_CANCEL, {"job_id": job_id}).one_or_none() is not None
-
-
-_RESULTS = (
-    select(Job.id, Job.state, Job.created_at, Job.error, Image)
-    .outerjoin(Image, Image.job_id == Job.id)
-    .where(Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), Job.state_in(*SETTLED))
-    .order_by(Job.id, Image.position)
-)
-
-
-def results(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Result]:
-    """The results of those jobs that are settled, in one query whatever their number."""
-    found: dict[UUID, Result] = {}
-    for job_id, state, created_at, error, image in session.execute(_RESULTS, {"job_ids": list(job_ids)}):
-        failure = Failure.from_json(error) if error else None
-        result = found.setdefault(job_id, Result(state=state, created_at=created_at, images=[], failure=failure))
-        if image is not None:
-            result.images.append(image)
-    return found
-
-
-def job(session: Session, job_id: UUID) -> Job | None:
-    return session.get(Job, job_id)
-
-
-def history(session: Session, job_id: UUID) -> list[JobEvent]:
-    """What happened to a job, oldest first."""
-    return list(session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)))

@@ -12,6 +12,7 @@ from core.orm import Job
 from core.states import JobState
 
 SMALL = Size(256, 256)
+SLOTS = 500
 
 
 def make_caller(services: Services) -> tuple[str, Caller]:
@@ -36,9 +37,9 @@ def make_request(*, n: int = 1, prompt: str = "a lighthouse", size: Size = SMALL
     )
 
 
-def register(services: Services, *, slots: int = admission.DEFAULT_SLOTS) -> None:
+def register(services: Services, *, slots: int = SLOTS) -> None:
     with services.database.transaction() as session:
-        admission.register(session, "openai")
+        admission.register(session, "openai", slots=slots)
         admission.set_slots(session, "openai", slots)
 
 
@@ -51,8 +52,9 @@ def make_job(services: Services, *, n: int = 1, admit: bool = True) -> UUID:
     with services.database.transaction() as session:
         ledger.record(session, job_id, make_request(n=n), model=model, key_id=caller.key_id, request_id="req_test")
         if admit:
-            admission.register(session, "openai")
-            assert job_id in ledger.admit(session, "openai")
+            admission.register(session, "openai", slots=SLOTS)
+    if admit:
+        assert job_id in admission.admit(services.database, "openai")
     return job_id
 
 

@@ -28,7 +28,7 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
     adapter = registry.build(provider, settings, connections=concurrency)
     executor = Executor(services, adapter, name=provider, worker=worker)
     tasks.register(services.celery, executor)
-    heartbeat.start(services.database, worker, executor.running)
+    heartbeat.start(settings.database_url, worker, executor.running)
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator] # celery is untyped
     def announce(**_: object) -> None:

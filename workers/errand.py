@@ -115,7 +115,7 @@ class Runner:
         errand.handle = handle
 
     def _is_wanted(self, claim: Claim) -> bool:
-        with self._database.reading() as session:
+        with self._database.single() as session:
             return ledger.holds(session, claim)
 
 

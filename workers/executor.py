@@ -83,12 +83,14 @@ class Landing:
 class Executor:
     """Runs the jobs of one provider in one worker process. Thread-safe."""
 
-    def __init__(
-        self, services: Services, provider: Provider, *, name: str, worker: str, pace: Pace | None = None
-    ) -> None:
+    def __init__(self, services: Services, provider: Provider, *, name: str, worker: str) -> None:
+        entry = services.catalog.provider(name)
+        assert entry, name
         self._services = services
         self._pictures_per_call = provider.pictures_per_call
-        self._runner = Runner(services.database, provider, pace or Pace())
+        self._when_unknown = entry.when_unknown
+        pace = Pace(interval=entry.poll_seconds, deadline=entry.deadline_seconds)
+        self._runner = Runner(services.database, provider, pace)
         self._name = name
         self._worker = worker
         self._running: dict[int, UUID] = {}
@@ -100,7 +102,7 @@ class Executor:
     def execute(self, job_id: UUID) -> None:
         """Make one attempt, if the ledger says that there is one to make."""
         with self._services.database.transaction() as session:
-            attempt = _start(session, job_id, self._worker, self._pictures_per_call)
+            attempt = self._start(session, job_id)
         if attempt is None:
             log.info("job.not_claimed", job_id=str(job_id))
             return
@@ -117,6 +119,29 @@ class Executor:
                 self._crash(attempt)
             finally:
                 del self._running[get_ident()]
+
+    def _start(self, session: Session, job_id: UUID) -> Attempt | None:
+        """Claim, and see what earlier attempts left to do."""
+        claim = ledger.claim(session, job_id, self._worker)
+        if claim is None:
+            return None
+        errands, unknown = _left_over(session, claim) if claim.attempt > 1 else ([], 0)
+        done = {position for errand in errands for position in errand.positions}
+        done |= images.stored(session, job_id) if claim.attempt > 1 else set()
+        missing = [position for position in range(claim.request.n) if position not in done]
+        for first in range(0, len(missing), self._pictures_per_call):
+            errands.append(Errand(positions=missing[first : first + self._pictures_per_call]))
+        situation = Situation(
+            failures=claim.failures,
+            unknown=unknown,
+            age=claim.claimed_at - claim.created_at,
+            when_unknown=self._when_unknown,
+        )
+        attempt = Attempt(claim=claim, situation=situation, errands=errands)
+        if len(errands) == 1 and errands[0].is_new and not attempt.given_up:
+            # The usual case: claim and call in one commit.
+            errands[0].call_id = calls.open_call(session, claim, positions=errands[0].positions)
+        return attempt
 
     def _run(self, attempt: Attempt) -> None:
         if attempt.given_up:
@@ -211,49 +236,22 @@ class Executor:
 
     def _conclude(self, attempt: Attempt, move: Callable[[Session], JobState | None]) -> None:
         """Commit the end of an attempt, tell who waits, and fill the slots that fell free."""
-
-        def work(session: Session) -> tuple[JobState | None, list[UUID]]:
-            return move(session), ledger.admit(session, self._name)
-
-        state, admitted = self._services.database.insist(work, seconds=PATIENCE_SECONDS)
+        state = self._services.database.insist(move, seconds=PATIENCE_SECONDS)
         if state in SETTLED:
             self._services.notifier.announce(attempt.claim.job_id)
-        self._services.broker.publish(self._name, admitted)
+        self._services.intake.start_due(self._name)
         log.info("job.attempt_ended", provider=self._name, state=state or "overtaken")
 
 
-def _start(session: Session, job_id: UUID, worker: str, pictures_per_call: int) -> Attempt | None:
-    """Claim, and see what earlier attempts left to do."""
-    claim = ledger.claim(session, job_id, worker)
-    if claim is None:
-        return None
-    errands: list[Errand] = []
-    unknown = 0
-    if claim.attempt > 1:
-        calls.give_up_sent_calls(session, job_id)
-        unknown = calls.unknown(session, job_id)
-        errands = _left_over(session, claim)
-    done = {position for errand in errands for position in errand.positions}
-    done |= images.stored(session, job_id) if claim.attempt > 1 else set()
-    missing = [position for position in range(claim.request.n) if position not in done]
-    for first in range(0, len(missing), pictures_per_call):
-        errands.append(Errand(positions=missing[first : first + pictures_per_call]))
-    situation = Situation(failures=claim.failures, unknown=unknown, age=claim.claimed_at - claim.created_at)
-    attempt = Attempt(claim=claim, situation=situation, errands=errands)
-    if len(errands) == 1 and errands[0].is_new and not attempt.given_up:
-        # The usual case: claim and call in one commit.
-        errands[0].call_id = calls.open_call(session, claim, positions=errands[0].positions)
-    return attempt
-
-
-def _left_over(session: Session, claim: Claim) -> list[Errand]:
-    """Pictures that wait for the store, and calls that the provider is at work on."""
+def _left_over(session: Session, claim: Claim) -> tuple[list[Errand], int]:
+    """Pictures that wait for the store, calls that the provider is at work on; and how many are unknown."""
+    calls.give_up_sent_calls(session, claim.job_id)
     held = [Errand(positions=[picture.position], held=[picture]) for picture in images.held(session, claim.job_id)]
     accepted = [
         Errand(positions=call.positions, call_id=call.id, handle=call.handle)
         for call in calls.accepted(session, claim)
     ]
-    return held + accepted
+    return held + accepted, calls.unknown(session, claim.job_id)
 
 
 def _record(session: Session, claim: Claim, landing: Landing, *, mine: bool) -> None:

@@ -15,8 +15,10 @@ BEAT_SECONDS = ledger.LEASE.total_seconds() / 4
 log = structlog.get_logger()
 
 
-def start(database: Database, worker: str, running: Callable[[], Collection[UUID]]) -> None:
+def start(database_url: str, worker: str, running: Callable[[], Collection[UUID]]) -> None:
     """Beat until the process ends. What `running` no longer names loses its lease, whatever its state says."""
+    # A connection of its own: a beat must not queue behind hundreds of jobs that settle at once.
+    database = Database(database_url, connections=1)
     Thread(target=_beat, args=(database, worker, running), name="heartbeat", daemon=True).start()
 
 

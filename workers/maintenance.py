@@ -54,15 +54,15 @@ def register(services: Services) -> None:
     """Give each provider of the catalog its row."""
     with services.database.transaction() as session:
         for provider in services.catalog.providers:
-            admission.register(session, provider)
+            entry = services.catalog.provider(provider)
+            assert entry  # the catalog names no others
+            admission.register(session, provider, slots=entry.slots)
 
 
 def admit(services: Services) -> None:
     """Start what is due: retries whose time has come, and what a change of slots lets in."""
     for provider in services.catalog.providers:
-        with services.database.transaction() as session:
-            admitted = ledger.admit(session, provider)
-        services.broker.publish(provider, admitted)
+        services.intake.start_due(provider)
 
 
 def rescue(services: Services) -> None:

@@ -5,6 +5,7 @@ from io import BytesIO
 from PIL import Image, ImageOps
 
 from core.generation import Size
+from workers import png
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 # Far above any size on offer, far below what would exhaust memory when it is unpacked.
@@ -27,11 +28,12 @@ def develop(data: bytes, size: Size) -> bytes:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise NotAPicture(f"{picture.width}x{picture.height} pixels")
-            picture.load()
-            if picture.format == "PNG" and picture.size == size:
+            as_ordered = picture.format == "PNG" and picture.size == size
+            if as_ordered and png.is_sound(data):
                 return data
-            return _png(picture, size)
-    except (OSError, ValueError, SyntaxError) as error:
+            picture.load()
+            return data if as_ordered else _png(picture, size)
+    except (OSError, ValueError, SyntaxError, png.BROKEN) as error:
         raise NotAPicture(str(error)) from error
 
 

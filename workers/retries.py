@@ -5,6 +5,7 @@ from datetime import timedelta
 from random import uniform
 
 from core.errors import FailureKind
+from core.offers import WhenUnknown
 
 MOST_FAILURES = 5
 # A picture that only waits for the store is paid for already: it is worth a few minutes' patience.
@@ -13,8 +14,8 @@ FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=30)
 # Throttling does not use attempts up; a job that would have to wait beyond this age is given up all the same.
 MOST_PATIENCE = timedelta(minutes=30)
-# A second call after a lost answer may pay twice for one picture, so it is made once only.
-MOST_UNKNOWN = 2
+# A second call after a lost answer may pay twice for one picture: it is made once only, or never.
+MOST_UNKNOWN = {WhenUnknown.RETRY: 2, WhenUnknown.FAIL: 1}
 
 PERMANENT = frozenset(
     {FailureKind.REJECTED, FailureKind.MODERATED, FailureKind.MISCONFIGURED, FailureKind.INTERNAL}
@@ -31,11 +32,15 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Where a job stands: attempts used up (`failures`), calls whose outcome is `unknown`, its `age`."""
+    """Where a job stands: attempts used up (`failures`), calls whose outcome is `unknown`, its `age`.
+
+    `when_unknown` is its provider's policy.
+    """
 
     failures: int
     unknown: int
     age: timedelta
+    when_unknown: WhenUnknown = WhenUnknown.RETRY
 
 
 def before_call(situation: Situation) -> FailureKind | None:
@@ -43,7 +48,7 @@ def before_call(situation: Situation) -> FailureKind | None:
 
     Workers that die leave no word behind, so a new attempt looks at what it found.
     """
-    if situation.unknown >= MOST_UNKNOWN:
+    if situation.unknown >= MOST_UNKNOWN[situation.when_unknown]:
         return FailureKind.UNKNOWN
     return FailureKind.LOST if situation.failures >= MOST_FAILURES else None
 
@@ -58,7 +63,7 @@ def after_failure(
         delay = retry_after or _back_off(situation.failures + 2)
         return Retry(delay, counts=False) if situation.age + delay <= MOST_PATIENCE else None
     most = MOST_STORE_FAILURES if kind is FailureKind.STORE else MOST_FAILURES
-    lost_an_answer = kind is FailureKind.UNKNOWN and situation.unknown + 1 >= MOST_UNKNOWN
+    lost_an_answer = kind is FailureKind.UNKNOWN and situation.unknown + 1 >= MOST_UNKNOWN[situation.when_unknown]
     if lost_an_answer or situation.failures + 1 >= most:
         return None
     return Retry(_back_off(situation.failures), counts=True)

@@ -93,7 +93,7 @@ class Load:
         return Outcome(
             seconds=time.perf_counter() - began,
             latencies=sorted(self._latencies),
-            failures=self._failures,
+            failures=dict(self._failures),
             cpu_seconds=time.process_time() - cpu,
         )
 

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from core.admission import DEFAULT_SLOTS
 from core.ledger import DELIVERY, LEASE
 from workers import retries
 from workers.heartbeat import BEAT_SECONDS
@@ -16,9 +15,8 @@ LIFECYCLE = " ".join((ROOT / "docs" / "job-lifecycle.md").read_text().split())
 @pytest.mark.parametrize(
     "words",
     [
-        f"slots ({DEFAULT_SLOTS} by default)",
         f"lease of {LEASE.total_seconds():g} s",
-        f"extends all of its own every {BEAT_SECONDS:g} s",
+        f"extends those it is at work on every {BEAT_SECONDS:g} s",
         f"`dispatched` for more than {DELIVERY.total_seconds():g} s",
         f"until the {retries.MOST_FAILURES}th failure",
         f"until the {retries.MOST_STORE_FAILURES}th failure",

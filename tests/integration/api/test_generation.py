@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from api.app import create_app
 from api.errors import FAILURES
 from api.waiting import WaitingRoom
-from core import images, ledger
+from core import images, ledger, results
 from core.bootstrap import Services, assemble
 from core.database import Database
 from core.errors import Failure, FailureKind
@@ -114,7 +114,7 @@ def settle(services: Services, claim: Claim, move: Callable[[Session], bool]) ->
 
 def stored_bytes(services: Services, job_id: UUID) -> list[bytes]:
     with services.database.transaction() as session:
-        result = ledger.results(session, [job_id])[job_id]
+        result = results.of_jobs(session, [job_id])[job_id]
     return [services.storage.read(image.object_key) for image in result.images]
 
 

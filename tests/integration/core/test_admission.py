@@ -10,8 +10,7 @@ from tests import builders
 
 
 def admit(services: Services) -> list[UUID]:
-    with services.database.transaction() as session:
-        return ledger.admit(session, "openai")
+    return admission.admit(services.database, "openai")
 
 
 def test_no_more_jobs_are_dispatched_than_there_are_slots(services: Services) -> None:
@@ -31,7 +30,7 @@ def test_running_jobs_take_slots_and_settled_ones_give_them_back(services: Servi
 
     with services.database.transaction() as session:
         assert ledger.succeed(session, claim)
-        assert ledger.admit(session, "openai") == [second]
+    assert admit(services) == [second]
 
 
 def test_many_at_once_do_not_overshoot_the_slots(services: Services) -> None:
@@ -69,7 +68,7 @@ def test_registering_again_keeps_the_slots_an_operator_set(services: Services) -
     builders.register(services, slots=7)
 
     with services.database.transaction() as session:
-        admission.register(session, "openai")
+        admission.register(session, "openai", slots=500)
 
     with services.database.transaction() as session:
         assert admission.slots(session) == {"openai": 7}

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from core import ledger
+from core import ledger, results
 from core.bootstrap import Services
 from core.database import Database
 from core.intake import Intake
@@ -28,7 +28,7 @@ def intake(environment: dict[str, str], services: Services, ledger_line: TcpProx
     direct = urlsplit(environment["DATABASE_URL"]).netloc.rpartition("@")[2]
     database = Database(environment["DATABASE_URL"].replace(direct, ledger_line.address))
     builders.register(services)
-    yield Intake(database, services.broker)
+    yield Intake(database, services.broker, services.catalog)
     database.close()
 
 
@@ -38,7 +38,7 @@ def test_a_commit_whose_answer_was_lost_is_looked_up(
     job_id, (_, caller) = ledger.new_job_id(), builders.make_caller(services)
     model = services.catalog.model("dall-e-2")
     assert model
-    ledger_line.lose_answer_to(b"COMMIT")
+    ledger_line.lose_answer_to(b"INSERT INTO jobs")
 
     intake.submit(job_id, builders.make_request(), model=model, caller=caller, request_id="req_test")
 
@@ -58,4 +58,4 @@ def test_a_ledger_that_is_away_records_nothing_and_says_so(
         intake.submit(job_id, builders.make_request(), model=model, caller=caller, request_id="req_test")
 
     with services.database.transaction() as session:
-        assert ledger.job(session, job_id) is None
+        assert results.job(session, job_id) is None

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import calls, ledger
+from core import admission, calls, ledger, results
 from core.bootstrap import Services
 from core.errors import Failure, FailureKind
 from core.ledger import Claim
@@ -27,7 +27,7 @@ def settle(services: Services, move: Callable[[Session, Claim], bool], claim: Cl
 
 def events(services: Services, claim: Claim) -> list[Event]:
     with services.database.transaction() as session:
-        return [event.event for event in ledger.history(session, claim.job_id)]
+        return [event.event for event in results.history(session, claim.job_id)]
 
 
 def test_eight_workers_claim_one_job_and_one_wins(services: Services) -> None:
@@ -51,7 +51,7 @@ def test_a_late_worker_cannot_settle_a_newer_attempt(services: Services) -> None
     builders.lose_lease(services, job_id)
     with services.database.transaction() as session:
         assert ledger.rescue(session) == [job_id]
-        assert ledger.admit(session, "openai") == [job_id]
+    assert admission.admit(services.database, "openai") == [job_id]
     newer = builders.claim(services, job_id, worker="newer")
 
     assert not settle(services, ledger.succeed, late)
@@ -78,7 +78,7 @@ def test_every_move_leaves_its_event(services: Services) -> None:
     claim = builders.claim(services, builders.make_job(services))
     with services.database.transaction() as session:
         ledger.retry_later(session, claim, FAILURE, delay=timedelta(0), counts=True)
-        ledger.admit(session, "openai")
+    admission.admit(services.database, "openai")
     again = builders.claim(services, claim.job_id)
 
     assert settle(services, ledger.succeed, again)
@@ -98,8 +98,7 @@ def test_a_retried_job_is_not_due_before_its_delay(services: Services) -> None:
 
     with services.database.transaction() as session:
         ledger.retry_later(session, claim, FAILURE, delay=timedelta(minutes=5), counts=False)
-    with services.database.transaction() as session:
-        assert ledger.admit(session, "openai") == []
+    assert admission.admit(services.database, "openai") == []
 
     job = builders.job_of(services, claim.job_id)
     assert job.run_after - job.created_at > timedelta(minutes=4)

@@ -194,8 +194,9 @@ def test_what_is_dropped_is_checked_all_the_same(tmp_path: Path, name: str, valu
 def test_the_answer_names_the_model_and_what_was_dropped() -> None:
     checked = parse({"model": DALL_E_2, "prompt": "a fox"}, CATALOG, None)
 
-    assert response_headers(checked) == {"darkroom-model": DALL_E_2}
-    assert response_headers(replace(checked, dropped=("user", "style"))) == {
+    assert response_headers(checked, "openai") == {"darkroom-model": DALL_E_2, "darkroom-provider": "openai"}
+    assert response_headers(replace(checked, dropped=("user", "style")), "openai") == {
         "darkroom-model": DALL_E_2,
+        "darkroom-provider": "openai",
         "darkroom-dropped-parameters": "user, style",
     }

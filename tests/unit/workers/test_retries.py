@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from core.errors import FailureKind
+from core.offers import WhenUnknown
 from workers.retries import (
     FIRST_DELAY,
     LONGEST_DELAY,
@@ -19,6 +20,7 @@ from workers.retries import (
 
 SOON = timedelta(seconds=3)
 JITTER = 0.25
+TWICE = MOST_UNKNOWN[WhenUnknown.RETRY]
 
 
 def situation(*, failures: int = 0, unknown: int = 0, age: timedelta = SOON) -> Situation:
@@ -85,8 +87,8 @@ def test_throttling_beyond_all_patience_gives_the_job_up_at_once() -> None:
 
 
 def test_a_lost_answer_is_asked_for_once_more_only() -> None:
-    assert after_failure(FailureKind.UNKNOWN, situation(unknown=MOST_UNKNOWN - 2)) is not None
-    assert after_failure(FailureKind.UNKNOWN, situation(unknown=MOST_UNKNOWN - 1)) is None
+    assert after_failure(FailureKind.UNKNOWN, situation(unknown=TWICE - 2)) is not None
+    assert after_failure(FailureKind.UNKNOWN, situation(unknown=TWICE - 1)) is None
 
 
 @pytest.mark.parametrize("failures", range(MOST_STORE_FAILURES - 1))
@@ -108,13 +110,21 @@ def test_back_off_doubles_up_to_its_bound_give_or_take_the_jitter(failures: int)
     ("found", "verdict"),
     [
         (situation(), None),
-        (situation(failures=MOST_FAILURES - 1, unknown=MOST_UNKNOWN - 1), None),
+        (situation(failures=MOST_FAILURES - 1, unknown=TWICE - 1), None),
         (situation(failures=MOST_FAILURES), FailureKind.LOST),
-        (situation(unknown=MOST_UNKNOWN), FailureKind.UNKNOWN),
-        (situation(failures=MOST_FAILURES, unknown=MOST_UNKNOWN), FailureKind.UNKNOWN),
+        (situation(unknown=TWICE), FailureKind.UNKNOWN),
+        (situation(failures=MOST_FAILURES, unknown=TWICE), FailureKind.UNKNOWN),
     ],
 )
 def test_no_call_is_made_once_attempts_or_doubtful_money_are_used_up(
     found: Situation, verdict: FailureKind | None
 ) -> None:
     assert before_call(found) is verdict
+
+
+def test_a_provider_with_policy_fail_is_never_called_twice_for_one_picture() -> None:
+    once = Situation(failures=0, unknown=0, age=SOON, when_unknown=WhenUnknown.FAIL)
+    lost = Situation(failures=1, unknown=1, age=SOON, when_unknown=WhenUnknown.FAIL)
+
+    assert after_failure(FailureKind.UNKNOWN, once) is None
+    assert before_call(lost) is FailureKind.UNKNOWN

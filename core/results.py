@@ -1,0 +1,70 @@
+"""How a job is read: what came of it, and what happened to it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy.orm import Session
+
+from core.errors import Failure
+from core.orm import Image as ImageRow
+from core.orm import Job, JobEvent, table_of
+from core.states import SETTLED, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A stored picture of a job."""
+
+    name: str
+    object_key: str
+    revised_prompt: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a job ended: `images` in the order of their positions, or a `failure`; `provider` is who made them."""
+
+    state: JobState
+    provider: str
+    created_at: datetime
+    images: list[Image]
+    failure: Failure | None
+
+
+_JOBS, _IMAGES = table_of(Job), table_of(ImageRow)
+_RESULTS = (
+    select(
+        *(_JOBS.c[name] for name in ("id", "state", "provider", "created_at", "error")),
+        *(_IMAGES.c[name] for name in ("name", "object_key", "revised_prompt")),
+    )
+    .outerjoin_from(_JOBS, _IMAGES, _IMAGES.c.job_id == _JOBS.c.id)
+    .where(_JOBS.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), Job.state_in(*SETTLED))
+    .order_by(_JOBS.c.id, _IMAGES.c.position)
+)
+
+
+def of_jobs(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Result]:
+    """The results of those jobs that are settled, in one query whatever their number."""
+    found: dict[UUID, Result] = {}
+    rows = session.execute(_RESULTS, {"job_ids": list(job_ids)})
+    for job_id, state, provider, created_at, error, name, object_key, revised_prompt in rows:
+        if job_id not in found:
+            failure = Failure.from_json(error) if error else None
+            found[job_id] = Result(
+                state=state, provider=provider, created_at=created_at, images=[], failure=failure
+            )
+        if name is not None:
+            found[job_id].images.append(Image(name, object_key, revised_prompt))
+    return found
+
+
+def job(session: Session, job_id: UUID) -> Job | None:
+    return session.get(Job, job_id)
+
+
+def history(session: Session, job_id: UUID) -> list[JobEvent]:
+    """What happened to a job, oldest first."""
+    return list(session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)))
