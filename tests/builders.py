@@ -43,14 +43,22 @@ def register(services: Services, *, slots: int = SLOTS) -> None:
         admission.set_slots(session, "openai", slots)
 
 
-def make_job(services: Services, *, n: int = 1, admit: bool = True) -> UUID:
+def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int = 1) -> UUID:
     """A job that is dispatched, or queued where it is not admitted."""
     _, caller = make_caller(services)
     model = services.catalog.model("dall-e-2")
     assert model
     job_id = ledger.new_job_id()
     with services.database.transaction() as session:
-        ledger.record(session, job_id, make_request(n=n), model=model, key_id=caller.key_id, request_id="req_test")
+        ledger.record(
+            session,
+            job_id,
+            make_request(n=n),
+            model=model,
+            key_id=caller.key_id,
+            request_id="req_test",
+            slots=slots,
+        )
         if admit:
             admission.register(session, "openai", slots=SLOTS)
     if admit:

@@ -1,13 +1,14 @@
-"""The only double: a provider that does as it is told."""
+"""The only doubles: providers that do as they are told."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
 from core.generation import Size
-from workers.providers.base import Delivered, Order, Provider, RawPicture
+from workers.providers.base import Accepted, Delivered, Order, Pending, Provider, RawPicture
 
 Step = Exception | int | list[RawPicture] | Callable[[], object]
 
@@ -44,3 +45,37 @@ class FakeProvider(Provider):
         Image.new("RGB", size, (len(self.made), 80, 120)).save(file, "PNG")
         self.made.append(file.getvalue())
         return RawPicture(self.made[-1], revised_prompt=f"picture {len(self.made)}")
+
+
+Poll = Exception | Pending | Callable[[], object]
+
+
+class FakePollingProvider(FakeProvider):
+    """Accepts every order, and takes one step of its script a poll; a poll beyond it delivers.
+
+    `polled` keeps the handles that it was asked with.
+    """
+
+    pictures_per_call = 1
+
+    def __init__(self, *script: Poll) -> None:
+        super().__init__()
+        self._polls = deque(script)
+        self.polled: list[Mapping[str, Any]] = []
+
+    def submit(self, order: Order) -> Accepted:  # type: ignore[override] # it never delivers at once
+        self.orders.append(order)
+        return Accepted({"task": len(self.orders)})
+
+    def poll(self, order: Order, handle: Mapping[str, Any]) -> Delivered | Pending:
+        self.polled.append(handle)
+        match self._polls.popleft() if self._polls else None:
+            case Exception() as error:
+                raise error
+            case Pending() as pending:
+                return pending
+            case None:
+                return Delivered([self.draw(order.size)])
+            case act:
+                act()
+                return Pending()

@@ -72,3 +72,20 @@ def test_registering_again_keeps_the_slots_an_operator_set(services: Services) -
 
     with services.database.transaction() as session:
         assert admission.slots(session) == {"openai": 7}
+
+
+def test_a_job_takes_as_many_slots_as_it_makes_calls_at_once(services: Services) -> None:
+    builders.register(services, slots=5)
+    wide, wider = (builders.make_job(services, admit=False, slots=3) for _ in range(2))
+    narrow = builders.make_job(services, admit=False)
+
+    assert admit(services) == [wide]
+    assert [builders.state_of(services, job) for job in (wider, narrow)] == [JobState.QUEUED] * 2
+
+
+def test_a_job_that_wants_more_slots_than_there_are_gets_them_all(services: Services) -> None:
+    builders.register(services, slots=2)
+    job_id = builders.make_job(services, admit=False, slots=10)
+
+    assert admit(services) == [job_id]
+    assert builders.claim(services, job_id).slots == 2
