@@ -143,8 +143,9 @@ def list_providers() -> None:
     from core import admission
 
     with services() as house, house.database.transaction() as session:
-        for name, slots in admission.slots(session).items():
-            click.echo(f"{name}  {slots} slots")
+        for row in admission.providers(session):
+            out = f"  taken out, tried again after {row.open_until:%H:%M:%S}" if row.open_until else ""
+            click.echo(f"{row.name}  {row.slots} slots{out}")
 
 
 @providers.command("slots")

@@ -3,10 +3,11 @@
 A slot is one provider call at a time. The broker never holds more of a provider's jobs than it has slots.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Integer, String, bindparam, func, select, update
+from sqlalchemy import Integer, String, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,9 +22,14 @@ LOCKS = 7292
 _PROVIDER = bindparam("of_provider", type_=String)
 _MINE = Job.provider == _PROVIDER
 
-_SLOTS = func.coalesce(
-    select(Provider.slots).where(Provider.name == _PROVIDER).scalar_subquery(), 0, type_=Integer
+_NOW = func.statement_timestamp()
+_OPEN_SLOTS = case(
+    (Provider.paused_until > _NOW, 0),
+    (Provider.open_until > _NOW, 0),
+    (Provider.open_until.is_not(None), func.least(Provider.slots, 1)),  # one call tries whether it is back
+    else_=Provider.slots,
 )
+_SLOTS = func.coalesce(select(_OPEN_SLOTS).where(Provider.name == _PROVIDER).scalar_subquery(), 0, type_=Integer)
 
 _UNDER_WAY = (
     select(func.coalesce(func.sum(Job.slots), 0, type_=Integer))
@@ -88,6 +94,6 @@ def set_slots(session: Session, provider: str, slots: int) -> bool:
     return session.execute(changed).one_or_none() is not None
 
 
-def slots(session: Session) -> dict[str, int]:
-    """Slots by provider."""
-    return {row.name: row.slots for row in session.scalars(select(Provider).order_by(Provider.name))}
+def providers(session: Session) -> Sequence[Provider]:
+    """All registered providers, by name."""
+    return session.scalars(select(Provider).order_by(Provider.name)).all()

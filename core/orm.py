@@ -100,13 +100,20 @@ class ApiKey(Base):
 
 
 class Provider(Base):
-    """A provider's row is what admission locks; `slots` is how many of its jobs may be under way at once."""
+    """How much of a provider's work may go on at once.
+
+    `slots` is the number of provider calls; none of its jobs start before `paused_until`, nor before `open_until`,
+    after which a single one tries whether it is back. `failures` counts calls that failed in a row.
+    """
 
     __tablename__ = "providers"
     __table_args__ = (CheckConstraint("slots >= 0", name="slots_not_negative"),)
 
     name: Mapped[str] = mapped_column(primary_key=True)
     slots: Mapped[int]
+    paused_until: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(server_default="0")
+    open_until: Mapped[datetime | None]
 
 
 class Job(Base):

@@ -21,6 +21,7 @@ class Event(StrEnum):
     MESSAGE_LOST = "message_lost"
     RETRIED = "retried"
     RESCUED = "rescued"
+    REROUTED = "rerouted"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -59,6 +60,7 @@ MOVES: dict[Event, tuple[tuple[JobState, ...], JobState]] = {
     Event.MESSAGE_LOST: ((JobState.DISPATCHED,), JobState.QUEUED),
     Event.RETRIED: ((JobState.RUNNING,), JobState.QUEUED),
     Event.RESCUED: ((JobState.RUNNING,), JobState.QUEUED),
+    Event.REROUTED: ((JobState.QUEUED,), JobState.QUEUED),
     Event.COMPLETED: ((JobState.RUNNING,), JobState.COMPLETED),
     Event.FAILED: ((JobState.RUNNING,), JobState.FAILED),
     Event.CANCELLED: (LIVE, JobState.CANCELLED),

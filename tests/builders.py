@@ -1,15 +1,18 @@
 """Makes what a test needs on the ledger, by the same moves as the product."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from core import admission, keys, ledger
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import admission, keys, ledger, results
 from core.bootstrap import Services
 from core.generation import GenerationRequest, ResponseFormat, Size
 from core.keys import Caller
 from core.ledger import Claim
 from core.orm import Job
-from core.states import JobState
+from core.states import Event, JobState
 
 SMALL = Size(256, 256)
 SLOTS = 500
@@ -88,3 +91,14 @@ def job_of(services: Services, job_id: UUID) -> Job:
 
 def state_of(services: Services, job_id: UUID) -> JobState:
     return job_of(services, job_id).state
+
+
+def events_of(services: Services, job_id: UUID) -> list[Event]:
+    with services.database.transaction() as session:
+        return [event.event for event in results.history(session, job_id)]
+
+
+def now(session: Session) -> datetime:
+    """The database's clock."""
+    moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return moment

@@ -1,6 +1,6 @@
 """One provider call, from its record on the ledger to pictures that can be trusted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -48,10 +48,12 @@ class Errand:
 class Runner:
     """Runs the errands of one provider's jobs. Thread-safe."""
 
-    def __init__(self, database: Database, provider: Provider, pace: Pace) -> None:
+    def __init__(self, database: Database, provider: Provider, *, pace: Pace, gate: Callable[[], None]) -> None:
+        """`gate` is passed before each new call; it raises Throttled when there is no getting through now."""
         self._database = database
         self._provider = provider
         self._pace = pace
+        self._gate = gate
 
     def fetch(self, claim: Claim, errand: Errand) -> list[Picture]:
         """The pictures, at most as many as wanted. Raises ProviderError, with its call closed, or Overtaken."""
@@ -79,6 +81,7 @@ class Runner:
     def _call(self, claim: Claim, errand: Errand) -> Delivered:
         order = _order(claim, errand)
         if errand.handle is None:
+            self._gate()
             self._open(claim, errand)
             answer = self._provider.submit(order)
             if isinstance(answer, Delivered):

@@ -20,10 +20,12 @@ from core.ledger import Claim
 from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
 from workers.errand import Errand, Runner
+from workers.pacing import Pacing
 from workers.providers.base import Provider
 from workers.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
 from workers.providers.polling import Overtaken, Pace
 from workers.retries import Situation
+from workers.standing import Standing
 
 # How long a picture that was paid for waits for Postgres to come back: while the lease may still be ours.
 PATIENCE_SECONDS = ledger.LEASE.total_seconds()
@@ -90,10 +92,16 @@ class Executor:
         self._pictures_per_call = provider.pictures_per_call
         self._when_unknown = entry.when_unknown
         pace = Pace(interval=entry.poll_seconds, deadline=entry.deadline_seconds)
-        self._runner = Runner(services.database, provider, pace)
+        self._runner = Runner(services.database, provider, pace=pace, gate=self._pass_gate)
+        self._standing = Standing(name)
+        self._pacing = Pacing(services.settings.redis_url, name, entry.rate)
         self._name = name
         self._worker = worker
         self._running: dict[int, UUID] = {}
+
+    def _pass_gate(self) -> None:
+        self._standing.wait_if_paused()
+        self._pacing.take()
 
     def running(self) -> list[UUID]:
         """The jobs that are being attempted now."""
@@ -221,6 +229,9 @@ class Executor:
                 state = JobState.COMPLETED if ledger.succeed(session, attempt.claim) else None
             for landing in landings:
                 _record(session, attempt.claim, landing, mine=state is not None)
+            if any(landing.errand.call_id for landing in landings):
+                kinds = [fault.failure.kind for fault in faults]
+                self._standing.report(session, kinds, fault.retry_after if fault else None)
             return state
 
         self._conclude(attempt, move)

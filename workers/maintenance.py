@@ -12,7 +12,7 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import admission, images, ledger, logs
+from core import admission, failover, images, ledger, logs
 from core.bootstrap import Services, assemble
 from core.errors import StoreUnavailable
 from core.settings import Settings
@@ -30,7 +30,7 @@ def run(settings: Settings) -> None:
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    duties = {admit: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0}
+    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     log.info("scheduler.ready")
@@ -62,6 +62,15 @@ def register(services: Services) -> None:
 def admit(services: Services) -> None:
     """Start what is due: retries whose time has come, and what a change of slots lets in."""
     for provider in services.catalog.providers:
+        services.intake.start_due(provider)
+
+
+def reroute(services: Services) -> None:
+    """Let stand-ins make what a provider that is out cannot."""
+    with services.database.transaction() as session:
+        rerouted = failover.reroute(session, services.catalog)
+    for provider, job_ids in rerouted.items():
+        log.warning("jobs.rerouted", provider=provider, jobs=[str(job_id) for job_id in job_ids])
         services.intake.start_due(provider)
 
 

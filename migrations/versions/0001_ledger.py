@@ -29,6 +29,9 @@ def upgrade() -> None:
         "providers",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("slots", sa.Integer(), nullable=False),
+        sa.Column("paused_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("open_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.CheckConstraint("slots >= 0", name=op.f("ck_providers_slots_not_negative")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_providers")),
     )
@@ -130,7 +133,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint(
-            "event IN ('recorded', 'admitted', 'claimed', 'message_lost', 'retried', 'rescued', "
+            "event IN ('recorded', 'admitted', 'claimed', 'message_lost', 'retried', 'rescued', 'rerouted', "
             "'completed', 'failed', 'cancelled')",
             name=op.f("ck_job_events_event"),
         ),

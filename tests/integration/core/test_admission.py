@@ -71,7 +71,7 @@ def test_registering_again_keeps_the_slots_an_operator_set(services: Services) -
         admission.register(session, "openai", slots=500)
 
     with services.database.transaction() as session:
-        assert admission.slots(session) == {"openai": 7}
+        assert [(row.name, row.slots) for row in admission.providers(session)] == [("openai", 7)]
 
 
 def test_a_job_takes_as_many_slots_as_it_makes_calls_at_once(services: Services) -> None:
