@@ -26,6 +26,8 @@ CONCURRENCY_WORDS = ("并发", "频繁", "concurren", "too many")
 MONEY_WORDS = ("quota", "额度", "余额", "上限", "balance", "insufficient")
 MODERATED_WORDS = ("banned prompt", "denied", "moderat", "blocked", "sensitive", "敏感", "违规")
 INVALID_WORDS = ("invalid parameter", "invalid link")
+# The proxy's own patience is over, not Midjourney's work: the picture may still be made, and is charged.
+TIMEOUT_WORDS = ("超时", "timeout", "timed out")
 
 UPSCALE = re.compile(r"MJ::JOB::upsample::([1-4])::")
 CALLERS = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
@@ -89,6 +91,8 @@ def failure(task: Task) -> ProviderError:
         return Moderated(task.fail_reason)
     if _has(reason, INVALID_WORDS):
         return Rejected(task.fail_reason)
+    if _has(reason, TIMEOUT_WORDS):
+        return OutcomeUnknown(f"{task.status}: {task.fail_reason}")
     return TaskFailed(f"{task.status}: {task.fail_reason}")
 
 
