@@ -1,32 +1,35 @@
-"""One simulator a provider for all of a run; the conformance suite's tables become tests here."""
+"""One simulator a provider for all of a run; the conformance suites' tables become tests here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
-pytest.register_assert_rewrite("tests.providers.conformance")
+pytest.register_assert_rewrite("tests.providers.conformance", "tests.providers.task_conformance")
 
 from tests.providers.conformance import KEY, Conformance  # noqa: E402 - rewriting comes first
 from tests.providers.simulator import Simulator  # noqa: E402
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A subclass's table of refusals is a test for each of its rows."""
-    if "refusal" in metafunc.fixturenames:
-        assert metafunc.cls
-        assert issubclass(metafunc.cls, Conformance)
-        metafunc.parametrize("refusal", metafunc.cls.refusals, ids=lambda refusal: str(refusal.outcome))
+    """Each row of a subclass's tables is a test."""
+    if metafunc.cls is None or not issubclass(metafunc.cls, Conformance):
+        return
+    for name, table in metafunc.cls.tables().items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, table, ids=str)
 
 
-@pytest.fixture(scope="class")
-def running_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
-    """One for each adapter's tests."""
-    assert request.cls
-    with Simulator.running(request.cls.provider, KEY) as simulator:
-        yield simulator
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[Callable[[str], Simulator]]:
+    with ExitStack() as stack:
+        yield cache(lambda provider: stack.enter_context(Simulator.running(provider, KEY)))
 
 
 @pytest.fixture
-def simulator(running_simulator: Simulator) -> Simulator:
-    running_simulator.reset()
-    return running_simulator
+def simulator(running_simulator: Callable[[str], Simulator], request: pytest.FixtureRequest) -> Simulator:
+    """Of the `provider` that the test's class or else its module names."""
+    simulator = running_simulator((request.cls or request.module).provider)
+    simulator.reset()
+    return simulator

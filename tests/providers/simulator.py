@@ -32,6 +32,9 @@ class Simulator:
         """How long things last: min, max, body_seconds, hang_seconds."""
         self._send("PUT", "latency", seconds)
 
+    def advance(self, seconds: float) -> None:
+        self._send("PUT", "clock", {"advance_seconds": seconds})
+
     def charges(self) -> list[dict[str, Any]]:
         charged: list[dict[str, Any]] = requests.get(f"{self.address}/control/charges", timeout=5).json()
         return charged

@@ -9,7 +9,7 @@ import pytest
 from core import settings
 from core.errors import SettingsError
 from core.generation import Size
-from tests.providers.conformance import KEY, ODD_BODIES, ODD_STATUSES
+from tests.providers.conformance import KEY
 from tests.providers.midjourney import ORDER, build
 from tests.providers.upstream import Upstream, answer
 from workers.providers import registry
@@ -122,42 +122,6 @@ def test_a_word_on_the_prompt_reaches_the_caller() -> None:
         build(upstream.address).submit(FOX)
 
     assert caught.value.public == "too long"
-
-
-@pytest.mark.parametrize("status", [200, *ODD_STATUSES])
-def test_whatever_comes_an_adapter_raises_nothing_but_provider_errors(status: int) -> None:
-    bodies = [b""] if status in {204, 304} else ODD_BODIES
-
-    with Upstream.answering(b"") as upstream:
-        adapter = build(upstream.address)
-        for body in bodies:
-            upstream.answer = answer(status, body)
-            with pytest.raises(ProviderError) as caught:
-                adapter.submit(FOX)
-            assert "\0" not in str(caught.value) + caught.value.public
-
-    assert len(upstream.received) == len(bodies)
-
-
-@pytest.mark.parametrize("status", [200, *ODD_STATUSES])
-def test_whatever_a_poll_is_answered_the_order_is_not_given_up_at_once(status: int) -> None:
-    bodies = [b""] if status in {204, 304} else ODD_BODIES
-
-    with Upstream.answering(b"") as upstream:
-        adapter = build(upstream.address)
-        for body in bodies:
-            upstream.answer = answer(status, body)
-            assert isinstance(asked_after(adapter), Pending | Unavailable | Misconfigured)
-
-    assert len(upstream.received) == len(bodies)
-
-
-def asked_after(adapter: Midjourney) -> object:
-    """What a poll answers or raises."""
-    try:
-        return adapter.poll(FOX, {"task": "1"})
-    except ProviderError as error:
-        return error
 
 
 @pytest.mark.parametrize("reply", [answer(200), answer(204), answer(200, b"null"), told(404, code=3)])

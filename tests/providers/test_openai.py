@@ -59,34 +59,34 @@ class OpenAIConformance(Conformance):
 
 class TestGptImage(OpenAIConformance):
     order = ORDER
-    most = 3
+    most = 10
     refusals = (*OpenAIConformance.refusals, Refusal("rate_limit", Throttled, retry_after=0.24))
 
     def test_small_pictures_are_ordered_at_the_size_the_model_can_draw(self, simulator: Simulator) -> None:
-        [picture] = build(simulator.address).submit(ORDER)
+        [picture] = build(simulator.address).submit(ORDER).pictures
 
         assert Image.open(BytesIO(picture.data)).size == (1024, 1024)
 
     @pytest.mark.parametrize("size", [Size(1024, 1024), Size(1792, 1024), Size(1024, 1792)])
     def test_pictures_of_public_sizes_come_as_ordered(self, simulator: Simulator, size: Size) -> None:
-        [picture] = build(simulator.address).submit(replace(ORDER, size=size))
+        [picture] = build(simulator.address).submit(replace(ORDER, size=size)).pictures
 
         assert Image.open(BytesIO(picture.data)).size == size
 
     def test_what_the_picture_was_made_from_is_told(self, simulator: Simulator) -> None:
-        [picture] = build(simulator.address).submit(replace(ORDER, style="natural"))
+        [picture] = build(simulator.address).submit(replace(ORDER, style="natural")).pictures
 
         assert picture.revised_prompt == NATURAL
 
 
 class TestDallE2(OpenAIConformance):
     order = DALL_E
-    most = 3
+    most = 10
     refusals = (*OpenAIConformance.refusals, Refusal("rate_limit", Throttled, retry_after=1))
 
     @pytest.mark.parametrize("edge", [256, 512, 1024])
     def test_pictures_come_in_their_native_size(self, simulator: Simulator, edge: int) -> None:
-        [picture] = build(simulator.address).submit(replace(DALL_E, size=Size(edge, edge)))
+        [picture] = build(simulator.address).submit(replace(DALL_E, size=Size(edge, edge))).pictures
 
         assert Image.open(BytesIO(picture.data)).size == (edge, edge)
         assert picture.revised_prompt is None
@@ -98,7 +98,7 @@ class TestDallE3(OpenAIConformance):
     refusals = (Refusal("rate_limit", Throttled, retry_after=1),)
 
     def test_the_prompt_as_the_provider_rewrote_it_is_told(self, simulator: Simulator) -> None:
-        [picture] = build(simulator.address).submit(self.order)
+        [picture] = build(simulator.address).submit(self.order).pictures
 
         assert picture.revised_prompt
         assert picture.revised_prompt.endswith(f"of: {PROMPT}")
@@ -205,6 +205,6 @@ def test_a_rewritten_prompt_is_kept_as_far_as_the_ledger_can() -> None:
     body = b'{"data": [{"b64_json": "AAAA", "revised_prompt": "nul \\u0000, half a pair \\ud83d"}]}'
 
     with Upstream.answering(answer(200, body)) as upstream:
-        [picture] = build(upstream.address).submit(ORDER)
+        [picture] = build(upstream.address).submit(ORDER).pictures
 
     assert picture == RawPicture(b"\0\0\0", "nul �, half a pair ?")
