@@ -1,48 +1,25 @@
 """What every adapter keeps to, whoever the provider is; an adapter's test subclasses it."""
 
 import time
-from abc import ABC, abstractmethod
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from traceback import format_exception
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
-from structlog.testing import capture_logs
 
 from core.generation import Size
+from sandbox.simulators.control import SUCCESS
+from sandbox.simulators.faults import FAULTS
 from tests.providers.customer import make
 from tests.providers.simulator import Simulator
-from tests.providers.upstream import Upstream, a_closed_port, answer
+from tests.providers.wire_conformance import WireConformance, assert_no_secret
 from tests.stack import until
 from workers.pictures import NotAPicture, develop
-from workers.providers.base import Order, Provider
-from workers.providers.errors import Misconfigured, OutcomeUnknown, ProviderError, Unavailable
+from workers.providers.errors import OutcomeUnknown, ProviderError, Unavailable
 from workers.providers.http import Limits
 from workers.providers.polling import Pace
-
-KEY = "sk-conformance-0123456789abcdef"
-PROMPT = "a very private wish"
-PATIENT = Limits()
-
-ODD_BODIES = (
-    b"",
-    b"null",
-    b"[]",
-    b'"words"',
-    b"<html><h1>Moved</h1></html>",
-    b'{"error": "words"}',
-    b'{"error": {"code": [], "message": {"a": 1}, "param": []}}',
-    b'{"error": {"code": "x", "message": "nul \\u0000, half a pair \\ud83d"}}',
-    b'{"data": 7}',
-    b'{"data": [null]}',
-    b'{"data": [{"b64_json": "not base64!"}]}',
-    b"[" * 100_000,
-    bytes(range(256)),
-)
-ODD_STATUSES = (201, 204, 300, 304, 400, 401, 402, 404, 408, 409, 418, 429, 451, 500, 502, 504, 520, 529)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +35,18 @@ class Refusal:
         return self.outcome
 
 
-def assert_no_secret(told: str) -> None:
-    assert KEY not in told
-    assert PROMPT not in told
-
-
-class Conformance(ABC):
-    """`order` is for one picture, `most` how many may be ordered at once."""
+class Conformance(WireConformance):
+    """`most` is how many pictures may be ordered at once; `not_here` are outcomes that fit no test on one host."""
 
     provider: ClassVar[str]
-    order: ClassVar[Order]
     most: ClassVar[int]
     refusals: ClassVar[Sequence[Refusal]]
+    not_here: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def tables(cls) -> dict[str, Sequence[Any]]:
         """What a test is repeated with, by the name of its argument."""
         return {"n": range(1, cls.most + 1), "refusal": cls.refusals}
-
-    @abstractmethod
-    def build(self, address: str, limits: Limits = PATIENT) -> Provider:
-        """The adapter, speaking to a host's root with KEY."""
-
-    @pytest.fixture(autouse=True)
-    def _no_log_line_tells_a_secret(self, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-        caplog.set_level(0)
-        with capture_logs() as lines:
-            yield
-        assert_no_secret(f"{lines} {[record.getMessage() for record in caplog.get_records('call')]}")
 
     def test_exactly_as_many_pictures_come_as_were_ordered_each_another_for_one_charge(
         self, simulator: Simulator, n: int
@@ -95,6 +56,11 @@ class Conformance(ABC):
         assert len(pictures) == n
         assert len({picture.data for picture in pictures}) == n
         assert len(simulator.charges()) == 1
+
+    def test_no_outcome_of_the_simulator_is_forgotten(self, simulator: Simulator) -> None:
+        tables = {str(row) for table in self.tables().values() for row in table}
+
+        assert set(simulator.outcomes()) - {SUCCESS, *FAULTS} - self.not_here <= tables
 
     def test_no_more_may_be_ordered_than_a_call_makes(self, simulator: Simulator) -> None:
         assert self.most <= self.build(simulator.address).pictures_per_call
@@ -193,78 +159,6 @@ class Conformance(ABC):
 
         assert len(simulator.charges()) == 1
 
-    def test_a_port_where_nobody_listens_is_unavailable(self) -> None:
-        with a_closed_port() as port, pytest.raises(Unavailable) as caught:
-            self.build(f"http://127.0.0.1:{port}").submit(self.order)
-
-        assert_no_secret("".join(format_exception(caught.value)))
-
-    def test_a_name_that_nobody_has_is_unavailable(self) -> None:
-        with pytest.raises(Unavailable):
-            self.build("http://provider.invalid").submit(self.order)
-
     def test_a_failed_handshake_is_unavailable_since_nothing_was_asked(self, simulator: Simulator) -> None:
         with pytest.raises(Unavailable):
             self.build(f"https://{urlsplit(simulator.address).netloc}").submit(self.order)
-
-    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_a_redirect_is_our_fault_and_takes_the_key_nowhere(self, status: int) -> None:
-        with Upstream.answering(answer(200)) as elsewhere:
-            moved = answer(status, location=elsewhere.address + "/v1")
-            with Upstream.answering(moved) as upstream, pytest.raises(Misconfigured):
-                self.build(upstream.address).submit(self.order)
-
-        assert len(upstream.received) == 1
-        assert elsewhere.received == []
-
-    @pytest.mark.parametrize("status", ODD_STATUSES)
-    def test_whatever_comes_an_adapter_raises_nothing_but_provider_errors(self, status: int) -> None:
-        bodies = [b""] if status in {204, 304} else ODD_BODIES
-
-        with Upstream.answering(b"") as upstream:
-            adapter = self.build(upstream.address)
-            for body in bodies:
-                upstream.answer = answer(status, body)
-                with pytest.raises(ProviderError) as caught:
-                    adapter.submit(self.order)
-                assert "\0" not in str(caught.value) + caught.value.public
-                assert str(caught.value).encode()
-
-        assert len(upstream.received) == len(bodies)
-
-    @pytest.mark.parametrize("body", ODD_BODIES)
-    def test_a_success_without_a_picture_is_unknown(self, body: bytes) -> None:
-        with Upstream.answering(answer(200, body)) as upstream, pytest.raises(OutcomeUnknown):
-            self.build(upstream.address).submit(self.order)
-
-    def test_an_answer_that_breaks_off_is_unknown(self) -> None:
-        whole = answer(200, b'{"data": [{"b64_json": "' + b64encode(bytes(3000)) + b'"}]}')
-
-        for cut in (8, 40, len(whole) // 2, len(whole) - 1):
-            with (
-                Upstream.answering(whole[:cut], hangs_up=True) as upstream,
-                pytest.raises(OutcomeUnknown),
-            ):
-                self.build(upstream.address).submit(self.order)
-
-            assert len(upstream.received) == 1
-
-    def test_a_connection_is_kept_for_the_next_call(self) -> None:
-        with Upstream.answering(answer(500)) as upstream:
-            adapter = self.build(upstream.address)
-            for _ in range(3):
-                with pytest.raises(Unavailable):
-                    adapter.submit(self.order)
-
-        assert (upstream.connections, len(upstream.received)) == (1, 3)
-
-    def test_a_connection_that_was_closed_while_idle_costs_nothing(self) -> None:
-        with Upstream.answering(answer(500), hangs_up=True) as upstream:
-            adapter = self.build(upstream.address)
-            for _ in range(3):
-                with pytest.raises(Unavailable):
-                    adapter.submit(self.order)
-                assert upstream.hung_up.wait(5)
-                upstream.hung_up.clear()
-
-        assert (upstream.connections, len(upstream.received)) == (3, 3)

@@ -6,10 +6,12 @@ from functools import cache
 
 import pytest
 
-pytest.register_assert_rewrite("tests.providers.conformance", "tests.providers.task_conformance")
+for suite in ("conformance", "task_conformance", "wire_conformance"):
+    pytest.register_assert_rewrite(f"tests.providers.{suite}")
 
-from tests.providers.conformance import KEY, Conformance  # noqa: E402 - rewriting comes first
+from tests.providers.conformance import Conformance  # noqa: E402 - rewriting comes first
 from tests.providers.simulator import Simulator  # noqa: E402
+from tests.providers.wire_conformance import KEY  # noqa: E402
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import requests
 
 from core.generation import Size
-from tests.providers.conformance import KEY, PATIENT, PROMPT
 from tests.providers.simulator import Simulator
+from tests.providers.wire_conformance import KEY, PATIENT, PROMPT
 from workers.providers.base import Order
 from workers.providers.downloads import Downloads
 from workers.providers.http import Client, Limits

@@ -28,6 +28,11 @@ class Simulator:
     def script(self, *outcomes: str) -> None:
         self._send("POST", "outcomes", {"outcomes": list(outcomes)})
 
+    def outcomes(self) -> list[str]:
+        """All that can be scripted."""
+        known: list[str] = requests.get(f"{self.address}/control/state", timeout=5).json()["known_outcomes"]
+        return known
+
     def take(self, **seconds: float) -> None:
         """How long things last: min, max, body_seconds, hang_seconds."""
         self._send("PUT", "latency", seconds)

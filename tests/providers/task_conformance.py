@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.providers.conformance import ODD_BODIES, ODD_STATUSES, PATIENT, Conformance, assert_no_secret
+from tests.providers.conformance import Conformance
 from tests.providers.customer import QUICK, Hasty, a_line_to, submitted, told, waited
 from tests.providers.simulator import Simulator
 from tests.providers.upstream import Upstream, a_closed_port, answer
+from tests.providers.wire_conformance import ODD_BODIES, ODD_STATUSES, PATIENT, assert_no_secret
 from tests.tcp_proxy import TcpProxy
 from workers.providers.base import Delivered, Pending, Provider
 from workers.providers.errors import Misconfigured, OutcomeUnknown, ProviderError, TaskFailed, Unavailable

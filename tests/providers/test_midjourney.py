@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from core.generation import Size
-from tests.providers.conformance import PROMPT
 from tests.providers.customer import Hasty, make, submitted, told, waited
 from tests.providers.midjourney import ALL, ORDER, build, charged, configure
 from tests.providers.simulator import Simulator
+from tests.providers.wire_conformance import PROMPT
 from workers.pictures import develop
 from workers.providers.base import Delivered, Pending
 from workers.providers.errors import Throttled

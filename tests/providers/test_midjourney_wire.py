@@ -9,9 +9,9 @@ import pytest
 from core import settings
 from core.errors import SettingsError
 from core.generation import Size
-from tests.providers.conformance import KEY
 from tests.providers.midjourney import ORDER, build
 from tests.providers.upstream import Upstream, answer
+from tests.providers.wire_conformance import KEY
 from workers.providers import registry
 from workers.providers.base import Accepted, Order, Pending
 from workers.providers.errors import (

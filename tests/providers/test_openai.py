@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from core.generation import Size
-from tests.providers.conformance import KEY, PATIENT, PROMPT, Conformance, Refusal
+from tests.providers.conformance import Conformance, Refusal
 from tests.providers.simulator import Simulator
 from tests.providers.upstream import Upstream, answer
+from tests.providers.wire_conformance import KEY, PATIENT, PROMPT
 from workers.providers.base import Order, RawPicture
 from workers.providers.errors import (
     Misconfigured,
@@ -95,7 +96,7 @@ class TestDallE2(OpenAIConformance):
 class TestDallE3(OpenAIConformance):
     order = replace(ORDER, upstream_model="dall-e-3", size=Size(1024, 1792), quality="hd", style="vivid")
     most = 1
-    refusals = (Refusal("rate_limit", Throttled, retry_after=1),)
+    refusals = TestDallE2.refusals
 
     def test_the_prompt_as_the_provider_rewrote_it_is_told(self, simulator: Simulator) -> None:
         [picture] = build(simulator.address).submit(self.order).pictures

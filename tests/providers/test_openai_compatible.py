@@ -1,7 +1,6 @@
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -10,11 +9,13 @@ from core.errors import SettingsError
 from core.generation import Size
 from core.offers import Dialect
 from core.settings import Settings
-from tests.providers.conformance import KEY, PATIENT, PROMPT, Conformance, Refusal
+from tests.providers.conformance import Conformance, Refusal
+from tests.providers.test_openai import OpenAIConformance
 from tests.providers.upstream import Upstream, answer
+from tests.providers.wire_conformance import KEY, PATIENT, PROMPT
 from workers.providers import registry
 from workers.providers.base import Delivered, Order, Provider
-from workers.providers.errors import Misconfigured, Moderated, ProviderError, Rejected, Throttled, Unavailable
+from workers.providers.errors import Misconfigured, ProviderError, Rejected, Throttled, Unavailable
 from workers.providers.http import Client, Limits
 from workers.providers.openai_compatible import OpenAICompatible
 
@@ -36,15 +37,7 @@ class TestOpenAICompatible(Conformance):
     provider = "openai"
     order = ORDER
     most = 3
-    refusals: ClassVar[Sequence[Refusal]] = (
-        Refusal("insufficient_quota", Misconfigured),
-        Refusal("invalid_api_key", Misconfigured),
-        Refusal("model_gone", Misconfigured),
-        Refusal("content_policy_violation", Moderated),
-        Refusal("server_error", Unavailable),
-        Refusal("bad_gateway", Unavailable),
-        Refusal("rate_limit", Throttled, retry_after=1),
-    )
+    refusals = (*OpenAIConformance.refusals, Refusal("rate_limit", Throttled, retry_after=1))
 
     def build(self, address: str, limits: Limits = PATIENT) -> OpenAICompatible:
         return build(address, limits)

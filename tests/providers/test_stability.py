@@ -11,9 +11,10 @@ from werkzeug.wrappers import Request
 
 from core import settings
 from core.generation import Size
-from tests.providers.conformance import KEY, PATIENT, PROMPT, Conformance, Refusal
+from tests.providers.conformance import Conformance, Refusal
 from tests.providers.simulator import Simulator
 from tests.providers.upstream import Received, Upstream, answer
+from tests.providers.wire_conformance import KEY, PATIENT, PROMPT
 from workers.pictures import develop
 from workers.providers import registry
 from workers.providers.base import Order

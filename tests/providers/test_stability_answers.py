@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from tests.providers.conformance import KEY
 from tests.providers.test_stability import ORDER, build
 from tests.providers.upstream import Upstream, answer
+from tests.providers.wire_conformance import KEY
 from workers.providers.base import RawPicture
 from workers.providers.errors import (
     Misconfigured,
