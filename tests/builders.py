@@ -40,10 +40,10 @@ def make_request(*, n: int = 1, prompt: str = "a lighthouse", size: Size = SMALL
     )
 
 
-def register(services: Services, *, slots: int = SLOTS) -> None:
+def register(services: Services, *, provider: str = "openai", slots: int = SLOTS) -> None:
     with services.database.transaction() as session:
-        admission.register(session, "openai", slots=slots)
-        admission.set_slots(session, "openai", slots)
+        admission.register(session, provider, slots=slots)
+        admission.set_slots(session, provider, slots)
 
 
 def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int = 1) -> UUID:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -18,14 +19,16 @@ from openai import OpenAI
 from openai.types import ImagesResponse
 
 from sandbox import ports
+from sandbox.parts import UPSTREAMS
 from tests.tcp_proxy import TcpProxy
 
 ROOT = Path(__file__).resolve().parents[1]
+UPSTREAM_KEY = "sk-test-upstream"
 COMMANDS = {
     "api": ("api", "--port", "{api}"),
-    "worker": ("worker", "--provider", "openai"),
+    "worker": ("worker", "--provider", "{provider}"),
     "scheduler": ("scheduler",),
-    "simulator": ("simulators", "openai", "--port", "{simulator}", "--api-key", "sk-test-upstream"),
+    "simulator": ("simulators", "{provider}", "--port", "{simulator}", "--api-key", UPSTREAM_KEY),
 }
 READY = {"worker": "worker.ready", "scheduler": "scheduler.ready", "simulator": "http://"}
 
@@ -53,12 +56,14 @@ def kill_server(servers: dict[str, Any], part: str) -> None:
 class Stack:
     """Processes by name, and the lines to broker, store and provider that a test may cut."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *, key: str) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], *, key: str, provider: str = "openai") -> None:
         self._folder = folder
         self._ports = {"api": str(ports.choose(())), "simulator": str(ports.choose(()))}
+        (upstream,) = [upstream for upstream in UPSTREAMS if upstream.provider == provider]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._callers = ThreadPoolExecutor(64)
         self.key = key
+        self._provider = provider
         self._client = OpenAI(api_key=key, base_url=f"{self.url}/v1", max_retries=0, timeout=120)
         broker = urlsplit(environment["REDIS_URL"]).netloc.rpartition("@")[2]
         store = urlsplit(environment["S3_ENDPOINT"]).netloc
@@ -69,7 +74,8 @@ class Stack:
             **environment,
             "REDIS_URL": environment["REDIS_URL"].replace(broker, self.broker_line.address),
             "S3_ENDPOINT": f"http://{self.store_line.address}",
-            "OPENAI_BASE_URL": f"http://{self.provider_line.address}/v1",
+            upstream.key: UPSTREAM_KEY,
+            upstream.base_url: f"http://{self.provider_line.address}{upstream.path}",
             "DARKROOM_PUBLIC_URL": self.url,
         }
 
@@ -115,6 +121,10 @@ class Stack:
         given = {"model": "dall-e-2", "prompt": "a lighthouse", "size": "256x256", **parameters}
         return self._callers.submit(partial(self._client.images.generate, **given))
 
+    def generate_after(self, seconds: float, **parameters: Any) -> None:
+        """The same, begun so much later; whoever waits for it looks at the ledger."""
+        Timer(seconds, partial(self.generate, **parameters)).start()
+
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Speak to the simulator's control page."""
         address = f"http://{self.simulator_address}/control{path}"
@@ -126,7 +136,8 @@ class Stack:
         return len(self.control("GET", "/charges"))
 
     def _spawn(self, name: str) -> None:
-        arguments = [argument.format(**self._ports) for argument in COMMANDS[name]]
+        given = {**self._ports, "provider": self._provider}
+        arguments = [argument.format(**given) for argument in COMMANDS[name]]
         with (self._folder / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", "darkroom", *arguments],

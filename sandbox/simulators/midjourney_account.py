@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.simulators.control import Control, ControlError
+from sandbox.simulators.midjourney_prompts import Prompt
 from sandbox.simulators.midjourney_tasks import GOING_ON, Dialect, Task
 
 CORE_SIZE, QUEUE_SIZE = 3, 10  # novicezk's defaults
@@ -58,6 +59,10 @@ class Account(Control):
             task_id = f"{round(self.clock.now() * 1000)}{secrets.randbelow(1000):03}"
             if task_id not in self.tasks:
                 return task_id
+
+    def grids_of(self, prompt: Prompt) -> int:
+        """How often these words were imagined before."""
+        return sum(task.parent is None and task.prompt.words == prompt.words for task in self.tasks.values())
 
     def waiting(self) -> int:
         """How many tasks wait for one of those at work to end."""

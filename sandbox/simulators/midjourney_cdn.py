@@ -105,8 +105,8 @@ def _drawing(task: Task, smaller: int, single: int | None = None) -> Drawing:
 
 
 def _first(series: Task) -> int:
-    """Variations and rerolls of a prompt are other pictures than its first four."""
-    return 0 if series.parent is None else int(series.id) % 1_000_000
+    """The same words imagined again, varied or rerolled, are other pictures than their first four."""
+    return 4 * series.repeats if series.parent is None else int(series.id) % 1_000_000
 
 
 def _slug(task: Task) -> str:

@@ -44,7 +44,10 @@ GOING_ON = {Status.NOT_START, Status.SUBMITTED, Status.IN_PROGRESS, Status.MODAL
 
 @dataclass(eq=False)
 class Task:
-    """Times are seconds since 1970; `cell` is the picture that was chosen, 1 to 4, or 0 for all."""
+    """Times are seconds since 1970; `cell` is the picture that was chosen, 1 to 4, or 0 for all.
+
+    `repeats` counts earlier grids of the same words.
+    """
 
     id: str
     action: str
@@ -56,6 +59,7 @@ class Task:
     seconds: float
     parent: "Task | None" = None
     cell: int = 0
+    repeats: int = 0
     state: str | None = None
     hook: str | None = None
     waits_for_modal: bool = False

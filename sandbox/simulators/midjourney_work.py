@@ -39,10 +39,12 @@ class Work:
 
     def _begin(self, asked: dict[str, Any], wanted: Change, whole: str, outcome: str) -> Task:
         account = self._account
+        prompt = read(whole)
         task = Task(
             id=account.new_id(),
             action=wanted.action,
-            prompt=read(whole),
+            prompt=prompt,
+            repeats=account.grids_of(prompt),
             description=wanted.description,
             outcome=outcome,
             submitted=account.clock.now(),

@@ -1,0 +1,69 @@
+"""The sandbox as a user starts it: one supervisor in a folder, as a process of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import pytest
+
+from sandbox.parts import UPSTREAMS
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVERS_ONLY = "import sys; from sandbox.stack import main; sys.exit(main(servers_only=True))"
+KEYS = {upstream.key for upstream in UPSTREAMS}
+Found = TypeVar("Found")
+
+
+class Sandbox:
+    """One run of the supervisor in a folder, as a process of its own."""
+
+    def __init__(self, home: Path, *, servers_only: bool = True, port: int = 0) -> None:
+        self.home = home
+        self.port = port or a_free_port()
+        self._transcript = home.with_name("transcript.txt")
+        arguments = ["-c", SERVERS_ONLY] if servers_only else ["-m", "darkroom", "sandbox"]
+        environment = {name: value for name, value in os.environ.items() if name not in KEYS}
+        with self._transcript.open("w") as transcript:
+            self.process = psutil.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**environment, "DARKROOM_HOME": str(home), "PORT": str(self.port)},
+                stdout=transcript,
+                stderr=subprocess.STDOUT,
+            )
+
+    def ready(self) -> dict[str, Any]:
+        """Waits for ready.json and returns it."""
+        return until(self._read_ready, "the sandbox is ready")
+
+    def family(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+    def said(self) -> str:
+        return self._transcript.read_text()
+
+    def _read_ready(self) -> dict[str, Any] | None:
+        assert self.process.poll() is None, self.said()
+        file = self.home / "ready.json"
+        return json.loads(file.read_text()) if file.exists() else None
+
+
+def until(look: Callable[[], Found | None], what: str, *, within: float = 45) -> Found:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"waited {within} s in vain: {what}")
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
