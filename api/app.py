@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from api import errors, health, images, models, pictures
-from api.auth import authenticate
+from api.auth import Gate
 from api.validation import read_json
 from api.waiting import WaitingRoom
 from core.bootstrap import Services
@@ -27,8 +27,10 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     app.after_request(_finish)
     errors.register(app)
 
+    gate = Gate(services.database)
+
     def caller() -> Caller:
-        return authenticate(request, services.database)
+        return gate.authenticate(request)
 
     @app.post("/v1/images/generations")
     def generations() -> ResponseReturnValue:
