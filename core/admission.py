@@ -4,14 +4,13 @@ A slot is one provider call at a time. The broker never holds more of a provider
 """
 
 from collections.abc import Sequence
-from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Integer, String, bindparam, case, func, select, update
+from sqlalchemy import Integer, Text, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.database import Database, spelled_out
+from core.database import BEGIN, COMMIT, Database, Given, Step, fixed
 from core.ledger import move
 from core.orm import Job, Provider
 from core.states import Event, JobState
@@ -19,7 +18,7 @@ from core.states import Event, JobState
 # The class of our advisory locks; any number, the same in every process.
 LOCKS = 7292
 
-_PROVIDER = bindparam("of_provider", type_=String)
+_PROVIDER = Given("of_provider", Text())
 _MINE = Job.provider == _PROVIDER
 
 _NOW = func.statement_timestamp()
@@ -55,32 +54,36 @@ _COUNTED = select(
     .label("taken"),
 ).cte("counted")
 
-_LOCK = select(func.pg_advisory_xact_lock(LOCKS, func.hashtext(_PROVIDER)))
-_ADMIT = move(
-    Event.ADMITTED,
-    Job.id.in_(select(_COUNTED.c.id).where(_COUNTED.c.taken <= _SLOTS - _UNDER_WAY)),
-    dispatched_at=func.clock_timestamp(),
-    slots=_GRANTED,
+_HASTY = Step("SET LOCAL synchronous_commit TO off")
+_LOCK = fixed(select(func.pg_advisory_xact_lock(LOCKS, func.hashtext(_PROVIDER))))
+_ADMIT = fixed(
+    move(
+        Event.ADMITTED,
+        Job.id.in_(select(_COUNTED.c.id).where(_COUNTED.c.taken <= _SLOTS - _UNDER_WAY)),
+        dispatched_at=func.clock_timestamp(),
+        slots=_GRANTED,
+    )
 )
 
 
-@cache
-def _steps(provider: str) -> list[str]:
-    """One transaction at a time counts a provider's slots, from a snapshot that it takes once it has the lock.
+def steps(provider: str) -> list[Step]:
+    """Dispatches as many of a provider's queued jobs as it has free slots for; yields their ids.
 
-    Nothing of it has to outlive a crash of Postgres: what was dispatched is queued then, and admitted again.
+    One at a time counts a provider's slots, from a snapshot that it takes once it has the lock. Nothing of it has
+    to outlive a crash of Postgres: what was dispatched is queued then, and admitted again.
     """
     given = {"of_provider": provider}
-    return ["SET LOCAL synchronous_commit TO off", spelled_out(_LOCK, given), spelled_out(_ADMIT, given)]
+    return [BEGIN, _HASTY, Step(_LOCK, given), Step(_ADMIT, given), COMMIT]
 
 
 def admit(database: Database, provider: str) -> list[UUID]:
-    """Dispatch as many of a provider's queued jobs as it has free slots for; their ids are yet to be published.
+    """Dispatch what may start; the ids are yet to be published.
 
     A single round trip, in a transaction of its own: were the lock held while this process thinks, one busy
     process would hold up all others.
     """
-    return [row[0] for row in database.run_at_once(_steps(provider))]
+    with database.line() as line:
+        return [row[0] for row in line.run(*steps(provider))]
 
 
 def register(session: Session, provider: str, *, slots: int) -> None:

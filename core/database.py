@@ -1,18 +1,24 @@
 """The door to Postgres: one engine a process, and the only place that commits."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from select import POLLIN, poll
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import psycopg
 import structlog
-from sqlalchemy import Executable, create_engine, event
+from gevent import monkey
+from gevent.socket import wait_read, wait_readwrite
+from psycopg.abc import PQGen
+from psycopg.waiting import Ready, Wait
+from sqlalchemy import ColumnElement, Executable, PoolProxiedConnection, create_engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 # A process waits this long for a server that does not answer at all.
 CONNECT_SECONDS = 5
@@ -26,6 +32,43 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+class Given(ColumnElement[Any]):
+    """A value that a fixed statement is given each time it runs."""
+
+    inherit_cache = False
+
+    def __init__(self, name: str, type_: TypeEngine[Any]) -> None:
+        self.name = name
+        self.type = type_
+
+
+@compiles(Given)
+def _placeholder(given: Given, compiler: SQLCompiler, **_: object) -> str:
+    return f"%({given.name})s::{compiler.dialect.type_compiler_instance.process(given.type)}"
+
+
+def fixed(statement: Executable) -> str:
+    """A statement as psycopg takes it, once and for all: what is not `Given` is written out.
+
+    For the moves that every job makes: SQLAlchemy's own way to run a statement costs more than the statement.
+    """
+    compiled = statement.compile(  # type: ignore[attr-defined] # of every clause element
+        dialect=PGDialect_psycopg(),  # type: ignore[no-untyped-call] # SQLAlchemy leaves it bare
+        compile_kwargs={"literal_binds": True},
+    )
+    return str(compiled)
+
+
+class Step(NamedTuple):
+    """A fixed statement, and what it is given this time."""
+
+    statement: str
+    values: Mapping[str, Any] | None = None
+
+
+BEGIN, COMMIT = Step("BEGIN"), Step("COMMIT")
+
+
 class Database:
     """Connections of one process. A transaction borrows one, and gives it back at its end."""
 
@@ -34,12 +77,15 @@ class Database:
             url,
             pool_size=connections,
             max_overflow=0,
+            isolation_level="AUTOCOMMIT",
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "darkroom"},
         )
         event.listen(self.engine, "checkout", _refuse_dead_connection)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._singles = sessionmaker(
-            self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
+        if monkey.is_module_patched("socket"):
+            event.listen(self.engine, "do_connect", _connect_green)
+        self._singles = sessionmaker(self.engine, expire_on_commit=False)
+        self._sessions = sessionmaker(
+            self.engine.execution_options(isolation_level="READ COMMITTED"), expire_on_commit=False
         )
 
     @contextmanager
@@ -70,21 +116,13 @@ class Database:
                 log.warning("database.unavailable", error=str(error).partition("\n")[0])
                 time.sleep(INSIST_SECONDS)
 
-    def run_at_once(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Run statements as one transaction in a single round trip; returns the rows of the last.
-
-        For transactions that hold what others wait for: they must not wait for this process between two steps.
-        """
-        pooled = self.engine.raw_connection()
+    @contextmanager
+    def line(self) -> Iterator["Line"]:
+        """Borrow a connection for fixed statements alone. Raises while nothing is at stake."""
+        with _translated("connect"):
+            pooled = self.engine.raw_connection()
         try:
-            connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment] # it is psycopg's
-            with connection.pipeline():
-                for statement in statements:
-                    cursor = connection.execute(statement)
-                connection.execute("COMMIT")
-            return cursor.fetchall()
-        except psycopg.Error as error:
-            raise OperationalError(statements[-1], {}, error) from error
+            yield Line(_driver(pooled))
         finally:
             pooled.close()
 
@@ -92,13 +130,43 @@ class Database:
         self.engine.dispose()
 
 
-def spelled_out(statement: Executable, parameters: dict[str, Any]) -> str:
-    """A statement with its values written out, as `run_at_once` takes it."""
-    compiled = statement.params(parameters).compile(  # type: ignore[attr-defined] # of every clause element
-        dialect=PGDialect_psycopg(),  # type: ignore[no-untyped-call] # SQLAlchemy leaves it bare
-        compile_kwargs={"literal_binds": True},
-    )
-    return str(compiled)
+class Line:
+    """A connection that takes whole transactions in fixed steps, from BEGIN to COMMIT."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def run(self, *steps: Step) -> list[tuple[Any, ...]]:
+        """Run steps in a single round trip; returns the rows of the last one that has any.
+
+        Nothing after a step that failed is done. For transactions that hold what others wait for, too: they must
+        not wait for this process between two steps.
+        """
+        with _translated(steps[-1].statement):
+            with self._connection.pipeline():
+                cursors = [self._connection.execute(step.statement.encode(), step.values) for step in steps]
+            return next((cursor.fetchall() for cursor in reversed(cursors) if cursor.description), [])
+
+
+def run(session: Session, step: Step) -> list[tuple[Any, ...]]:
+    """Run a fixed statement as part of a session's transaction; returns its rows, if it has any."""
+    connection = _driver(session.connection().connection)
+    with _translated(step.statement):
+        cursor = connection.execute(step.statement.encode(), step.values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _driver(pooled: PoolProxiedConnection) -> psycopg.Connection[Any]:
+    return cast("psycopg.Connection[Any]", pooled.driver_connection)
+
+
+@contextmanager
+def _translated(statement: str) -> Iterator[None]:
+    """What SQLAlchemy would raise for a Postgres that is away; anything else is a bug, and stays loud."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise OperationalError(statement, {}, error) from error
 
 
 def _refuse_dead_connection(connection: psycopg.Connection[Any], *_: object) -> None:
@@ -106,7 +174,30 @@ def _refuse_dead_connection(connection: psycopg.Connection[Any], *_: object) -> 
 
     An idle connection is silent unless its server has closed it: looking costs no round trip, as a ping would.
     """
-    line = poll()
-    line.register(connection.fileno(), POLLIN)
-    if line.poll(0):
-        raise DisconnectionError
+    try:
+        connection.pgconn.consume_input()  # the server's goodbye, if it said one
+        connection.pgconn.consume_input()
+    except psycopg.OperationalError as error:
+        raise DisconnectionError from error
+
+
+class _GreenConnection(psycopg.Connection[Any]):
+    """Waits as gevent does. psycopg waits by poll(), whose imitation by gevent costs more than most queries."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.0, timeout: float | None = None) -> T:
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            wanted = next(gen)
+            if wanted == Wait.RW:  # a socket nearly always takes what there is to send
+                wanted = gen.send(Ready.RW)
+            while True:
+                (wait_read if wanted == Wait.R else wait_readwrite)(self.pgconn.socket)
+                wanted = gen.send(Ready.RW)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def _connect_green(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+    return _GreenConnection.connect(*arguments, **options)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import admission, ledger, results
 from core.broker import Broker
 from core.catalog import Catalog, Model
-from core.database import UNAVAILABLE, Database
+from core.database import BEGIN, COMMIT, UNAVAILABLE, Database
 from core.errors import IntakeInDoubt
 from core.generation import GenerationRequest
 from core.keys import Caller
@@ -31,22 +31,26 @@ class Intake:
         self, job_id: UUID, request: GenerationRequest, *, model: Model, caller: Caller, request_id: str
     ) -> None:
         """Raises SQLAlchemy's OperationalError when nothing was recorded, IntakeInDoubt when nobody knows."""
-        with self._database.single() as session:
-            session.connection()  # raises while nothing is at stake
+        recording = ledger.recording(
+            job_id,
+            request,
+            model=model,
+            key_id=caller.key_id,
+            request_id=request_id,
+            slots=self._catalog.calls(model, request.n),
+        )
+        with self._database.line() as line:  # raises while nothing is at stake
             try:
-                ledger.record(
-                    session,
-                    job_id,
-                    request,
-                    model=model,
-                    key_id=caller.key_id,
-                    request_id=request_id,
-                    slots=self._catalog.calls(model, request.n),
-                )
+                # Two transactions, one round trip.
+                admitted = line.run(BEGIN, recording, COMMIT, *admission.steps(model.provider))
             except UNAVAILABLE:
                 if not self._was_recorded(job_id):
                     raise
-        self.start_due(model.provider)
+                admitted = None
+        if admitted is None:
+            self.start_due(model.provider)
+        else:
+            self._broker.publish(model.provider, [row[0] for row in admitted])
 
     def start_due(self, provider: str) -> None:
         """Let start what may start; what cannot be seen to now waits for the scheduler's next look."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import (
     ARRAY,
     CTE,
@@ -26,9 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core.catalog import Model
+from core.database import Given, Step, fixed, run
 from core.errors import Failure
 from core.generation import GenerationRequest
-from core.orm import Closed, Job, JobEvent
+from core.orm import Closed, Job, JobEvent, table_of
 from core.states import MOVES, Door, Event, JobState, Lane
 
 # A worker that was not heard of for this long has lost its jobs; it says so four times in that time.
@@ -89,33 +91,23 @@ def move(
     return select(moved).add_cte(_log(moved, event, detail))
 
 
+_JOBS = table_of(Job)
 _RECORD_ROW = (
-    insert(Job)
+    insert(_JOBS)
     .values(
         {
-            name: bindparam(name)
-            for name in (
-                "id",
-                "provider",
-                "model",
-                "upstream_model",
-                "lane",
-                "door",
-                "key_id",
-                "request_id",
-                "request",
-                "slots",
-            )
+            column: Given(column, _JOBS.c[column].type)
+            for column in ("id", "provider", "model", "upstream_model", "key_id", "request_id", "request", "slots")
         }
     )
+    .values(lane=Lane.INTERACTIVE, door=Door.SYNC)
     .returning(Job.id, Job.attempt, Job.worker)
     .cte("recorded")
 )
-_RECORD = select(_RECORD_ROW.c.id).add_cte(_log(_RECORD_ROW, Event.RECORDED))
+_RECORD = fixed(select(_RECORD_ROW.c.id).add_cte(_log(_RECORD_ROW, Event.RECORDED)))
 
 
-def record(  # noqa: PLR0913 - what a job is made of
-    session: Session,
+def recording(  # noqa: PLR0913 - what a job is made of
     job_id: UUID,
     request: GenerationRequest,
     *,
@@ -123,23 +115,26 @@ def record(  # noqa: PLR0913 - what a job is made of
     key_id: UUID,
     request_id: str,
     slots: int = 1,
-) -> None:
-    """Put a new job on the ledger, queued. `slots` is how many provider calls it would make at once."""
-    session.execute(
+) -> Step:
+    """Puts a new job on the ledger, queued. `slots` is how many provider calls it would make at once."""
+    return Step(
         _RECORD,
         {
             "id": job_id,
             "provider": model.provider,
             "model": model.id,
             "upstream_model": model.upstream_model,
-            "lane": Lane.INTERACTIVE,
-            "door": Door.SYNC,
             "key_id": key_id,
             "request_id": request_id,
-            "request": request.to_json(),
+            "request": Jsonb(request.to_json()),
             "slots": slots,
         },
     )
+
+
+def record(session: Session, *job: Any, **facts: Any) -> None:
+    """The step of `recording`, as part of a larger transaction."""
+    run(session, recording(*job, **facts))
 
 
 _CLAIM = move(
