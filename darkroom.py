@@ -207,16 +207,19 @@ def sandbox(*, servers_only: bool) -> None:
 
 
 @cli.command()
-@click.argument("provider")
-@click.option("--port", required=True, type=int)
-@click.option("--api-key", required=True, help="The key that callers must show.")
-def simulators(provider: str, port: int, api_key: str) -> None:
-    """Stand in for a provider: its wire format, its faults, and a count of what it would have charged."""
-    from sandbox.simulators.serve import APPS, main
+@click.argument("provider", required=False)
+@click.option("--port", default=9101, show_default=True, help="The first port, where several follow.")
+@click.option("--api-key", help="The key that callers must show; without it any will do.")
+def simulators(provider: str | None, port: int, api_key: str | None) -> None:
+    """Stand in for one provider, or for all: wire format, faults, and a count of what would have been charged."""
+    from sandbox.simulators.serve import APPS, main, serve_all
 
-    if provider not in APPS:
+    if provider is None:
+        serve_all(port=port, api_key=api_key)
+    elif provider in APPS:
+        main(provider, port=port, api_key=api_key)
+    else:
         raise click.BadParameter(f"{provider!r} is none of {', '.join(APPS)}", param_hint="PROVIDER")
-    main(provider, port=port, api_key=api_key)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Serves one provider's simulator from a single process, so that what it counts is one truth."""
+"""Serves simulators; each from a single process, so that what it counts is one truth."""
 
 import argparse
 import os
@@ -38,19 +38,33 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent has no types
 
 
 def main(provider: str, *, port: int, api_key: str | None = None, host: str = "127.0.0.1") -> None:
-    """Serve until SIGTERM or SIGINT; with port 0 on a free one. The address is the first line printed."""
+    """Serve one until SIGTERM or SIGINT; with port 0 on a free one. The address is the first line printed."""
+    server = _open(provider, host, port, api_key)
+    sys.stdout.write(f"http://{host}:{server.server_port}\n")
+    _serve([server])
+
+
+def serve_all(*, port: int, api_key: str | None = None, host: str = "127.0.0.1") -> None:
+    """Serve every provider, on ports that follow one another, and print which is where."""
+    servers = [_open(provider, host, port + offset, api_key) for offset, provider in enumerate(APPS)]
+    for provider, server in zip(APPS, servers, strict=True):
+        sys.stdout.write(f"{provider:12} http://{host}:{server.server_port}\n")
+    _serve(servers)
+
+
+def _open(provider: str, host: str, port: int, api_key: str | None) -> WSGIServer:
+    app = APPS[provider](api_key)
+    server = WSGIServer((host, port), app, handler_class=Handler, backlog=BACKLOG, log=None)
+    server.start()
+    return server
+
+
+def _serve(servers: list[WSGIServer]) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         # Nothing here is worth an orderly end, and a request may sleep for minutes.
         gevent.signal_handler(name, os._exit, 0)
-    serve(APPS[provider](api_key), host, port)
-
-
-def serve(app: Flask, host: str, port: int) -> None:
-    server = WSGIServer((host, port), app, handler_class=Handler, backlog=BACKLOG, log=None)
-    server.start()
-    sys.stdout.write(f"http://{host}:{server.server_port}\n")
     sys.stdout.flush()
-    server.serve_forever()
+    gevent.joinall([gevent.spawn(server.serve_forever) for server in servers])
 
 
 def _from_command_line() -> None:

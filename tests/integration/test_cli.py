@@ -1,9 +1,12 @@
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
+import requests
 from click.testing import CliRunner
 
 from core import keys, ledger
@@ -11,6 +14,8 @@ from core.bootstrap import Services
 from core.errors import Failure, FailureKind
 from core.states import JobState
 from darkroom import cli
+from sandbox import ports
+from sandbox.parts import UPSTREAMS
 from tests import builders
 
 
@@ -145,3 +150,17 @@ def test_no_part_starts_without_its_settings_and_all_missing_ones_are_named(word
 
     assert result.exit_code == 1
     assert result.output == f"Error: {'; '.join(f'{name} is required' for name in names)}\n"
+
+
+def test_all_simulators_start_with_one_command() -> None:
+    first = ports.choose(())
+    command = [sys.executable, "-m", "darkroom", "simulators", "--port", str(first)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        listed = [process.stdout.readline().split() for _ in UPSTREAMS]
+        answers = [requests.get(address, timeout=5) for _, address in listed]
+        process.terminate()
+
+    assert [name for name, _ in listed] == [upstream.provider for upstream in UPSTREAMS]
+    assert all(answer.ok for answer in answers)
+    assert process.returncode == 0
