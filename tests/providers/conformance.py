@@ -36,7 +36,7 @@ class Refusal:
 
 
 class Conformance(WireConformance):
-    """`most` is how many pictures may be ordered at once; `not_here` are outcomes that fit no test on one host."""
+    """`most` is how many pictures may be ordered at once; `not_here`, what cannot be played."""
 
     provider: ClassVar[str]
     most: ClassVar[int]

@@ -12,6 +12,7 @@ from workers.providers.base import Accepted, Delivered, Order, Pending, Provider
 from workers.providers.polling import Pace, wait
 
 QUICK = Pace(interval=0.001, deadline=30)
+MOST_POLLS = 100
 
 
 class Hasty(Provider):
@@ -27,6 +28,7 @@ class Hasty(Provider):
 
     def poll(self, order: Order, handle: Mapping[str, Any]) -> Delivered | Pending:
         self.polls += 1
+        assert self.polls <= MOST_POLLS, "asked after for ever"
         answered = self.adapter().poll(order, handle)
         return answered if isinstance(answered, Delivered) else Pending(handle=answered.handle)
 
