@@ -12,6 +12,7 @@ from api.validation import Checked, parse
 from api.waiting import WaitingRoom
 from core import ledger
 from core.bootstrap import Services
+from core.catalog import Model
 from core.errors import Failure, FailureKind, StoreUnavailable
 from core.generation import ResponseFormat
 from core.keys import Caller
@@ -50,13 +51,27 @@ def generate(
         return {"url": f"{settings.public_url}/files/{image.name}"}
 
     try:
-        return images_response(result, show, model=model), response_headers(checked, result.provider)
+        return images_response(result, show, model=model), response_headers(
+            checked, services.catalog.maker(model, result.provider)
+        )
     except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
         log.error("picture.unreadable", error=str(error))  # noqa: TRY400 - it says enough
         raise JobFailed(UNREADABLE) from error
 
 
-def response_headers(checked: Checked, provider: str) -> dict[str, str]:
-    """Which model it was, who made the pictures, and what the caller asked for in vain."""
-    dropped = {"darkroom-dropped-parameters": ", ".join(checked.dropped)} if checked.dropped else {}
-    return {"darkroom-model": checked.model.id, "darkroom-provider": provider, **dropped}
+def response_headers(checked: Checked, maker: Model) -> dict[str, str]:
+    """Which model was asked for, who made the pictures, and what the caller asked for in vain."""
+    lost = dict.fromkeys([*checked.dropped, *_lost(checked, maker)])
+    dropped = {"darkroom-dropped-parameters": ", ".join(lost)} if lost else {}
+    return {"darkroom-model": checked.model.id, "darkroom-provider": maker.provider, **dropped}
+
+
+def _lost(checked: Checked, maker: Model) -> list[str]:
+    """What the asked model would have kept to, and its stand-in cannot."""
+    request, model = checked.request, checked.model
+    lost = [name for name in request.extras if name not in maker.extras]
+    if request.style != model.default_style and request.style not in maker.styles:
+        lost.append("style")
+    if request.quality != model.default_quality and request.quality not in maker.qualities:
+        lost.append("quality")
+    return lost

@@ -28,7 +28,9 @@ def pause(session: Session, provider: str, duration: timedelta) -> None:
     session.execute(_PAUSE, {"provider_name": provider, "pause": duration})
 
 
-_FAILED = _PROVIDERS.c.failures + 1
+# What was under way when it was taken out fails as well, and tells nothing new.
+_RESTS = func.coalesce(_PROVIDERS.c.open_until > _NOW, False)
+_FAILED = _PROVIDERS.c.failures + case((_RESTS, 0), else_=1)
 _REST_SECONDS = func.least(
     FIRST_REST.total_seconds() * func.power(2, func.least(_FAILED - MOST_FAILURES, 10)),
     LONGEST_REST.total_seconds(),
@@ -40,7 +42,11 @@ _REPORT_FAILURE = (
     .where(_NAMED)
     .values(
         failures=_FAILED,
-        open_until=case((_FAILED >= MOST_FAILURES, _NOW + _REST), else_=_PROVIDERS.c.open_until),
+        open_until=case(
+            (_RESTS, _PROVIDERS.c.open_until),
+            (_FAILED >= MOST_FAILURES, _NOW + _REST),
+            else_=_PROVIDERS.c.open_until,
+        ),
     )
     .returning(_PROVIDERS.c.open_until)
 )

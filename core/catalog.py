@@ -57,6 +57,10 @@ class Catalog:
         """The models that may stand in for it, the first choice first; only those that can be called."""
         return tuple(self._models[name] for name in model.fallbacks if name in self._models)
 
+    def maker(self, model: Model, provider: str) -> Model:
+        """Whose pictures a job for `model` got from `provider`: its own, or its stand-in's."""
+        return next((each for each in (model, *self.fallbacks(model)) if each.provider == provider), model)
+
     def timeouts(self, provider: str) -> Timeouts:
         """What suits all models of a provider: its slowest one's, since they share their connections."""
         every = [model.timeouts for model in self.models if model.provider == provider] or [Timeouts()]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -50,7 +50,12 @@ def held(session: Session, job_id: UUID) -> list[Picture]:
     return [Picture(position=row.position, png=row.png, revised_prompt=row.revised_prompt) for row in rows]
 
 
-_RECORD = insert(table_of(Image)).values(expires_at=func.clock_timestamp() + LIFETIME)
+# A picture that is there is there: the commit that put it there may have lost its answer.
+_RECORD = (
+    postgresql.insert(table_of(Image))
+    .values(expires_at=func.clock_timestamp() + LIFETIME)
+    .on_conflict_do_nothing(index_elements=["job_id", "position"])
+)
 
 
 def record(session: Session, claim: Claim, stored: Sequence[tuple[Picture, str]]) -> None:

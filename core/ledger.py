@@ -78,7 +78,7 @@ def move(
 ) -> Select[Any]:
     """The guarded UPDATE of one arrow with its event; yields the rows that did move.
 
-    For this module, and for admission, whose arrow has rules of its own.
+    For this module, and for those whose arrows have rules of their own: admission, failover.
     """
     sources, target = MOVES[event]
     moved = (

@@ -11,7 +11,7 @@ from core.bootstrap import Services
 from core.generation import GenerationRequest, ResponseFormat, Size
 from core.keys import Caller
 from core.ledger import Claim
-from core.orm import Job
+from core.orm import Job, Provider
 from core.states import Event, JobState
 
 SMALL = Size(256, 256)
@@ -82,6 +82,16 @@ def lose_lease(services: Services, job_id: UUID) -> None:
         job = session.get_one(Job, job_id)
         assert job.lease_until
         job.lease_until -= ledger.LEASE + timedelta(seconds=1)
+
+
+def make_due(services: Services, job_id: UUID) -> None:
+    """Dispatch a job as if the time of its next attempt had come, and any rest of its provider was over."""
+    with services.database.transaction() as session:
+        job = session.get_one(Job, job_id)
+        job.run_after = job.created_at
+        provider = session.get_one(Provider, job.provider)
+        provider.paused_until = provider.open_until = None
+    assert job_id in admission.admit(services.database, "openai")
 
 
 def job_of(services: Services, job_id: UUID) -> Job:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from core import calls, ledger
-from core.database import Database
+from core.database import UNAVAILABLE, Database
 from core.errors import Failure, FailureKind
 from core.images import Picture
 from core.ledger import Claim
@@ -18,6 +19,8 @@ from workers.providers import polling
 from workers.providers.base import Delivered, Order, Provider, RawPicture
 from workers.providers.errors import OutcomeUnknown, ProviderError
 from workers.providers.polling import Pace
+
+log = structlog.get_logger()
 
 OUTCOMES = {
     FailureKind.REJECTED: CallOutcome.REFUSED,
@@ -72,6 +75,8 @@ class Runner:
         if call_id is None:
             return
         outcome = OUTCOMES.get(failure.kind, CallOutcome.FAILED)
+        if errand.handle is not None and failure.kind is FailureKind.MISCONFIGURED:
+            outcome = CallOutcome.UNKNOWN  # it was accepted; only the way to its pictures is barred
 
         def work(session: Session) -> None:
             calls.close_call(session, call_id, outcome, failure)
@@ -101,10 +106,15 @@ class Runner:
         """Whoever pays for a call finds it on the ledger, even if this process is gone by then."""
         if errand.call_id is not None:
             return
-        with self._database.transaction() as session:
+
+        def work(session: Session) -> UUID | None:
             if not ledger.holds(session, claim):
-                raise polling.Overtaken
-            errand.call_id = calls.open_call(session, claim, positions=errand.positions)
+                return None
+            return calls.open_call(session, claim, positions=errand.positions)
+
+        errand.call_id = self._database.insist(work, seconds=ledger.LEASE.total_seconds())
+        if errand.call_id is None:
+            raise polling.Overtaken
 
     def _accept(self, errand: Errand, handle: Mapping[str, Any]) -> None:
         """The handle is what the money bought so far: it waits for Postgres as a picture would."""
@@ -118,8 +128,13 @@ class Runner:
         errand.handle = handle
 
     def _is_wanted(self, claim: Claim) -> bool:
-        with self._database.single() as session:
-            return ledger.holds(session, claim)
+        """While Postgres is away nobody can say so: the order stays worth asking after."""
+        try:
+            with self._database.single() as session:
+                return ledger.holds(session, claim)
+        except UNAVAILABLE as error:
+            log.warning("database.unavailable", error=str(error).partition("\n")[0])
+            return True
 
 
 def _order(claim: Claim, errand: Errand) -> Order:

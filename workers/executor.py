@@ -152,19 +152,23 @@ class Executor:
         return attempt
 
     def _run(self, attempt: Attempt) -> None:
-        if attempt.given_up:
-            self._settle(attempt, [Landing(errand=attempt.errands[0], fault=_fault(attempt.given_up))])
-        elif len(attempt.errands) == 1:
-            self._settle(attempt, [self._fetch(attempt.claim, attempt.errands[0])])
-        else:
-            self._settle(attempt, self._fetch_side_by_side(attempt))
+        errands, landings = attempt.errands, list[Landing]()
+        if attempt.given_up:  # what is paid for already is fetched all the same
+            landings = [
+                Landing(errand=errand, fault=_fault(attempt.given_up)) for errand in errands if errand.is_new
+            ]
+            errands = [errand for errand in errands if not errand.is_new]
+        if len(errands) == 1:
+            landings.append(self._fetch(attempt.claim, errands[0]))
+        elif errands:
+            landings += self._fetch_side_by_side(attempt.claim, errands)
+        self._settle(attempt, landings)
 
-    def _fetch_side_by_side(self, attempt: Attempt) -> list[Landing]:
+    def _fetch_side_by_side(self, claim: Claim, errands: list[Errand]) -> list[Landing]:
         """As many errands at once as the job has slots; each is recorded as it lands."""
-        with ThreadPoolExecutor(attempt.claim.slots, thread_name_prefix="errand") as pool:
+        with ThreadPoolExecutor(claim.slots, thread_name_prefix="errand") as pool:
             under_way = [
-                pool.submit(copy_context().run, self._fetch_and_record, attempt.claim, errand)
-                for errand in attempt.errands
+                pool.submit(copy_context().run, self._fetch_and_record, claim, errand) for errand in errands
             ]
         return [landing.result() for landing in under_way]
 
@@ -231,7 +235,8 @@ class Executor:
                 _record(session, attempt.claim, landing, mine=state is not None)
             if any(landing.errand.call_id for landing in landings):
                 kinds = [fault.failure.kind for fault in faults]
-                self._standing.report(session, kinds, fault.retry_after if fault else None)
+                pauses = [fault.retry_after for fault in faults if fault.retry_after is not None]
+                self._standing.report(session, kinds, max(pauses, default=None))
             return state
 
         self._conclude(attempt, move)

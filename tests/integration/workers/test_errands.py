@@ -1,14 +1,15 @@
 """Provider calls that are accepted, asked after and resumed, one by one and side by side."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from core import admission, calls, images, ledger
+from core import calls, images, ledger
 from core.bootstrap import Services
-from core.errors import FailureKind
-from core.orm import Job, ProviderCall
+from core.errors import Failure, FailureKind
+from core.orm import ProviderCall
 from core.states import CallOutcome, JobState
 from tests import builders
 from tests.fakes import FakePollingProvider, FakeProvider
@@ -17,6 +18,7 @@ from workers.providers.base import Pending, Provider
 from workers.providers.errors import Moderated, TaskFailed, Unavailable
 
 SOON = Pending()
+FAILURE = Failure(FailureKind.UNAVAILABLE, "away")
 
 
 class WorkerDied(BaseException):
@@ -32,10 +34,7 @@ def attempt(services: Services, provider: Provider, job_id: UUID, *, worker: str
 
 
 def attempt_again(services: Services, provider: Provider, job_id: UUID) -> None:
-    """As if the time of the next attempt had come."""
-    with services.database.transaction() as session:
-        session.get_one(Job, job_id).run_after = builders.job_of(services, job_id).created_at
-    assert job_id in admission.admit(services.database, "openai")
+    builders.make_due(services, job_id)
     attempt(services, provider, job_id, worker="worker-2")
 
 
@@ -176,3 +175,20 @@ def test_a_provider_that_makes_many_a_call_is_called_once(services: Services) ->
     with services.database.transaction() as session:
         positions = session.scalars(select(ProviderCall.positions).where(ProviderCall.job_id == job_id)).all()
     assert positions == [[0, 1, 2]]
+
+
+def test_what_is_paid_for_is_fetched_though_nothing_new_may_be_ordered(services: Services) -> None:
+    job_id = builders.make_job(services, n=2)
+    claim = builders.claim(services, job_id)
+    with services.database.transaction() as session:
+        calls.accept_call(session, calls.open_call(session, claim, positions=[1]), {"task": 1})
+        for _ in range(2):
+            calls.close_call(session, calls.open_call(session, claim, positions=[0]), CallOutcome.UNKNOWN)
+        assert ledger.retry_later(session, claim, FAILURE, delay=timedelta(0), counts=True)
+    provider = FakePollingProvider()
+
+    attempt_again(services, provider, job_id)
+
+    assert provider.orders == []
+    assert stored(services, job_id) == {1}
+    assert builders.state_of(services, job_id) is JobState.FAILED

@@ -41,11 +41,7 @@ def attempt(services: Services, provider: FakeProvider, job_id: UUID, *, worker:
 
 
 def attempt_again(services: Services, provider: FakeProvider, job_id: UUID) -> None:
-    """As if the time of the next attempt had come."""
-    with services.database.transaction() as session:
-        job = session.get_one(Job, job_id)
-        job.run_after = job.created_at
-    assert job_id in admission.admit(services.database, "openai")
+    builders.make_due(services, job_id)
     attempt(services, provider, job_id)
 
 

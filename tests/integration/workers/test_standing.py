@@ -151,3 +151,17 @@ def test_pauses_are_never_shortened(services: Services) -> None:
         row = session.get_one(Provider, "openai")
         assert row.paused_until
         assert row.paused_until - builders.now(session) > timedelta(minutes=4)
+
+
+def test_what_was_under_way_when_it_was_taken_out_does_not_count_again(services: Services) -> None:
+    take_out(services, Misconfigured("401"))
+
+    with services.database.transaction() as session:
+        for _ in range(20):
+            breaker.report_failure(session, "openai")
+
+    with services.database.transaction() as session:
+        row = session.get_one(Provider, "openai")
+        assert row.failures == breaker.MOST_FAILURES
+        assert row.open_until
+        assert row.open_until - builders.now(session) <= breaker.FIRST_REST

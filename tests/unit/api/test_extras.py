@@ -194,9 +194,21 @@ def test_what_is_dropped_is_checked_all_the_same(tmp_path: Path, name: str, valu
 def test_the_answer_names_the_model_and_what_was_dropped() -> None:
     checked = parse({"model": DALL_E_2, "prompt": "a fox"}, CATALOG, None)
 
-    assert response_headers(checked, "openai") == {"darkroom-model": DALL_E_2, "darkroom-provider": "openai"}
-    assert response_headers(replace(checked, dropped=("user", "style")), "openai") == {
+    assert response_headers(checked, checked.model) == {"darkroom-model": DALL_E_2, "darkroom-provider": "openai"}
+    assert response_headers(replace(checked, dropped=("user", "style")), checked.model) == {
         "darkroom-model": DALL_E_2,
         "darkroom-provider": "openai",
         "darkroom-dropped-parameters": "user, style",
     }
+
+
+def test_the_answer_names_what_a_stand_in_did_not_keep_to() -> None:
+    body = {"model": "dall-e-3", "prompt": "a fox", "style": "natural", "quality": "hd", "user": "me"}
+    checked = parse(body, CATALOG, None)
+    stand_in = CATALOG.model("stable-diffusion-3")
+    assert stand_in
+
+    headers = response_headers(checked, stand_in)
+
+    assert headers["darkroom-provider"] == "stability"
+    assert headers["darkroom-dropped-parameters"] == "user, style, quality"
