@@ -83,7 +83,7 @@ def admit(database: Database, provider: str) -> list[UUID]:
     process would hold up all others.
     """
     with database.line() as line:
-        return [row[0] for row in line.run(*steps(provider))]
+        return [row.id for row in line.run(*steps(provider))]
 
 
 def register(session: Session, provider: str, *, slots: int) -> None:

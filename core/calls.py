@@ -5,16 +5,28 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, null, select, update
+from psycopg.types.json import Jsonb
+from sqlalchemy import Text, Uuid, bindparam, func, insert, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from core.database import Given, Step, fixed, run
 from core.errors import Failure
 from core.ledger import Claim
 from core.orm import ProviderCall, table_of
 from core.states import CallOutcome
 
 _CALLS = table_of(ProviderCall)
-_OPEN = insert(_CALLS).returning(_CALLS.c.id)
+_OPEN = fixed(
+    insert(_CALLS)
+    .values(
+        {
+            column: Given(column, _CALLS.c[column].type)
+            for column in ("job_id", "attempt", "provider", "upstream_model", "positions")
+        }
+    )
+    .returning(_CALLS.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,8 @@ def open_call(session: Session, claim: Claim, *, positions: Sequence[int]) -> UU
         "upstream_model": claim.upstream_model,
         "positions": list(positions),
     }
-    call_id: UUID = session.execute(_OPEN, row).scalar_one()
+    [opened] = run(session, Step(_OPEN, row))
+    call_id: UUID = opened.id
     return call_id
 
 
@@ -60,17 +73,17 @@ def accepted(session: Session, claim: Claim) -> list[AcceptedCall]:
     return [AcceptedCall(row.id, row.positions, row.handle) for row in rows]
 
 
-_CLOSE = (
+_CLOSE = fixed(
     update(_CALLS)
-    .where(_CALLS.c.id == bindparam("call_id"))
-    .values(outcome=bindparam("became"), ended_at=func.clock_timestamp(), error=bindparam("failure"))
+    .where(_CALLS.c.id == Given("call_id", Uuid()))
+    .values(outcome=Given("became", Text()), ended_at=func.clock_timestamp(), error=Given("failure", JSONB()))
 )
 
 
 def close_call(session: Session, call_id: UUID, outcome: CallOutcome, failure: Failure | None = None) -> None:
     """Record what became of a call. One that was given up as unknown meanwhile learns the truth after all."""
-    error = failure.to_json() if failure else null()
-    session.execute(_CLOSE, {"call_id": call_id, "became": outcome, "failure": error})
+    error = Jsonb(failure.to_json()) if failure else None
+    run(session, Step(_CLOSE, {"call_id": call_id, "became": outcome.value, "failure": error}))
 
 
 def give_up_sent_calls(session: Session, job_id: UUID) -> None:

@@ -10,6 +10,7 @@ import structlog
 from gevent import monkey
 from gevent.socket import wait_read, wait_readwrite
 from psycopg.abc import PQGen
+from psycopg.rows import namedtuple_row
 from psycopg.waiting import Ready, Wait
 from sqlalchemy import ColumnElement, Executable, PoolProxiedConnection, create_engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -136,24 +137,28 @@ class Line:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def run(self, *steps: Step) -> list[tuple[Any, ...]]:
-        """Run steps in a single round trip; returns the rows of the last one that has any.
+    def run(self, *steps: Step) -> list[Any]:
+        """Run steps in a single round trip; returns the rows, by name, of the last that has any.
 
         Nothing after a step that failed is done. For transactions that hold what others wait for, too: they must
         not wait for this process between two steps.
         """
         with _translated(steps[-1].statement):
             with self._connection.pipeline():
-                cursors = [self._connection.execute(step.statement.encode(), step.values) for step in steps]
+                cursors = [_execute(self._connection, step) for step in steps]
             return next((cursor.fetchall() for cursor in reversed(cursors) if cursor.description), [])
 
 
-def run(session: Session, step: Step) -> list[tuple[Any, ...]]:
-    """Run a fixed statement as part of a session's transaction; returns its rows, if it has any."""
+def run(session: Session, step: Step) -> list[Any]:
+    """Run a fixed statement as part of a session's transaction; returns its rows, by name."""
     connection = _driver(session.connection().connection)
     with _translated(step.statement):
-        cursor = connection.execute(step.statement.encode(), step.values)
+        cursor = _execute(connection, step)
         return cursor.fetchall() if cursor.description else []
+
+
+def _execute(connection: psycopg.Connection[Any], step: Step) -> psycopg.Cursor[Any]:
+    return connection.cursor(row_factory=namedtuple_row).execute(step.statement.encode(), step.values)
 
 
 def _driver(pooled: PoolProxiedConnection) -> psycopg.Connection[Any]:

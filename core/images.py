@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from core.database import Given, Step, fixed, run
 from core.ledger import Claim
 from core.orm import HeldPicture, Image, table_of
 
@@ -50,9 +51,16 @@ def held(session: Session, job_id: UUID) -> list[Picture]:
     return [Picture(position=row.position, png=row.png, revised_prompt=row.revised_prompt) for row in rows]
 
 
+_IMAGES = table_of(Image)
 # A picture that is there is there: the commit that put it there may have lost its answer.
-_RECORD = (
-    postgresql.insert(table_of(Image))
+_RECORD = fixed(
+    postgresql.insert(_IMAGES)
+    .values(
+        {
+            column: Given(column, _IMAGES.c[column].type)
+            for column in ("name", "job_id", "position", "object_key", "bytes", "sha256", "revised_prompt")
+        }
+    )
     .values(expires_at=func.clock_timestamp() + LIFETIME)
     .on_conflict_do_nothing(index_elements=["job_id", "position"])
 )
@@ -60,8 +68,8 @@ _RECORD = (
 
 def record(session: Session, claim: Claim, stored: Sequence[tuple[Picture, str]]) -> None:
     """Put pictures that are in the store, each with its object key, on the ledger; their hour begins."""
-    rows = [
-        {
+    for picture, object_key in stored:
+        row = {
             "name": picture.name,
             "job_id": claim.job_id,
             "position": picture.position,
@@ -70,9 +78,7 @@ def record(session: Session, claim: Claim, stored: Sequence[tuple[Picture, str]]
             "sha256": sha256(picture.png).hexdigest(),
             "revised_prompt": picture.revised_prompt,
         }
-        for picture, object_key in stored
-    ]
-    session.execute(_RECORD, rows)
+        run(session, Step(_RECORD, row))
 
 
 def hold(session: Session, claim: Claim, pictures: Sequence[Picture]) -> None:

@@ -50,7 +50,7 @@ class Intake:
         if admitted is None:
             self.start_due(model.provider)
         else:
-            self._broker.publish(model.provider, [row[0] for row in admitted])
+            self._broker.publish(model.provider, [row.id for row in admitted])
 
     def start_due(self, provider: str) -> None:
         """Let start what may start; what cannot be seen to now waits for the scheduler's next look."""

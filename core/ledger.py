@@ -13,10 +13,12 @@ from sqlalchemy import (
     ARRAY,
     CTE,
     ColumnElement,
+    Integer,
+    Interval,
     Select,
+    Text,
     Uuid,
     any_,
-    bindparam,
     func,
     insert,
     literal,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core.catalog import Model
@@ -137,20 +140,24 @@ def record(session: Session, *job: Any, **facts: Any) -> None:
     run(session, recording(*job, **facts))
 
 
-_CLAIM = move(
-    Event.CLAIMED,
-    Job.id == bindparam("job_id"),
-    attempt=Job.attempt + 1,
-    worker=bindparam("claimant"),
-    lease_until=func.clock_timestamp() + LEASE,
+_THIS = Job.id == Given("job_id", Uuid())
+_CLAIM = fixed(
+    move(
+        Event.CLAIMED,
+        _THIS,
+        attempt=Job.attempt + 1,
+        worker=Given("claimant", Text()),
+        lease_until=func.clock_timestamp() + LEASE,
+    )
 )
 
 
 def claim(session: Session, job_id: UUID, worker: str) -> Claim | None:
     """Start an attempt. None where there is nothing to start: a message delivered twice, a cancelled job."""
-    row = session.execute(_CLAIM, {"job_id": job_id, "claimant": worker}).one_or_none()
-    if row is None:
+    rows = run(session, Step(_CLAIM, {"job_id": job_id, "claimant": worker}))
+    if not rows:
         return None
+    [row] = rows
     return Claim(
         job_id=row.id,
         attempt=row.attempt,
@@ -166,92 +173,98 @@ def claim(session: Session, job_id: UUID, worker: str) -> Claim | None:
 
 
 # Only the newest attempt may move its job on: a worker that comes late changes nothing.
-_MINE = (Job.id == bindparam("job_id"), Job.attempt == bindparam("fence"))
-_HOLD = select(Job.id).where(*_MINE, Job.state_in(JobState.RUNNING)).with_for_update(read=True)
+_MINE = (_THIS, Job.attempt == Given("fence", Integer()))
+_HOLD = fixed(select(Job.id).where(*_MINE, Job.state_in(JobState.RUNNING)).with_for_update(read=True))
 
 
 def holds(session: Session, claim: Claim) -> bool:
     """Whether the claim is still the newest and the job still runs; it stays so until the transaction ends."""
-    return session.execute(_HOLD, {"job_id": claim.job_id, "fence": claim.attempt}).one_or_none() is not None
+    return _found_mine(session, _HOLD, claim)
 
 
-def _settle_or_return(session: Session, statement: Select[Any], claim: Claim, **values: Any) -> bool:
-    moved = session.execute(statement, {"job_id": claim.job_id, "fence": claim.attempt, **values})
-    return moved.one_or_none() is not None
+def _found_mine(session: Session, statement: str, claim: Claim, **values: Any) -> bool:
+    return bool(run(session, Step(statement, {"job_id": claim.job_id, "fence": claim.attempt, **values})))
 
 
-_SUCCEED = move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp())
+_SUCCEED = fixed(move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp()))
 
 
 def succeed(session: Session, claim: Claim) -> bool:
     """Settle as completed. False where the claim is no longer the newest, or the job was cancelled."""
-    return _settle_or_return(session, _SUCCEED, claim)
+    return _found_mine(session, _SUCCEED, claim)
 
 
-_FAILURE = bindparam("failure", type_=JobEvent.detail.type)
-_FAIL = move(
-    Event.FAILED, *_MINE, detail=_FAILURE, lease_until=None, settled_at=func.clock_timestamp(), error=_FAILURE
+_FAILURE = Given("failure", JSONB())
+_FAIL = fixed(
+    move(
+        Event.FAILED, *_MINE, detail=_FAILURE, lease_until=None, settled_at=func.clock_timestamp(), error=_FAILURE
+    )
 )
 
 
 def fail(session: Session, claim: Claim, failure: Failure) -> bool:
     """Settle as failed. False as in `succeed`."""
-    return _settle_or_return(session, _FAIL, claim, failure=failure.to_json())
+    return _found_mine(session, _FAIL, claim, failure=Jsonb(failure.to_json()))
 
 
-_RETRY_LATER = move(
-    Event.RETRIED,
-    *_MINE,
-    detail=_FAILURE,
-    lease_until=None,
-    run_after=func.clock_timestamp() + bindparam("delay"),
-    failures=Job.failures + bindparam("used_up"),
+_RETRY_LATER = fixed(
+    move(
+        Event.RETRIED,
+        *_MINE,
+        detail=_FAILURE,
+        lease_until=None,
+        run_after=func.clock_timestamp() + Given("delay", Interval()),
+        failures=Job.failures + Given("used_up", Integer()),
+    )
 )
 
 
 def retry_later(session: Session, claim: Claim, failure: Failure, *, delay: timedelta, counts: bool) -> bool:
     """Queue the job again, due after `delay`. False as in `succeed`."""
-    return _settle_or_return(
-        session, _RETRY_LATER, claim, failure=failure.to_json(), delay=delay, used_up=int(counts)
+    return _found_mine(
+        session, _RETRY_LATER, claim, failure=Jsonb(failure.to_json()), delay=delay, used_up=int(counts)
     )
 
 
-_EXTEND = (
+_EXTEND = fixed(
     update(Job)
     .where(
-        Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))),
+        Job.id == any_(Given("job_ids", ARRAY(Uuid))),
         Job.state_in(JobState.RUNNING),
-        Job.worker == bindparam("holder"),
+        Job.worker == Given("holder", Text()),
     )
     .values(lease_until=func.clock_timestamp() + LEASE)
-    .execution_options(synchronize_session=False)
 )
 
 
 def extend_leases(session: Session, worker: str, job_ids: Collection[UUID]) -> None:
     """Say that a worker is at work on these jobs."""
-    session.execute(_EXTEND, {"holder": worker, "job_ids": list(job_ids)})
+    run(session, Step(_EXTEND, {"holder": worker, "job_ids": list(job_ids)}))
 
 
-_RESCUE = move(
-    Event.RESCUED,
-    Job.lease_until < func.clock_timestamp(),
-    lease_until=None,
-    run_after=func.clock_timestamp(),
-    failures=Job.failures + 1,
+_RESCUE = fixed(
+    move(
+        Event.RESCUED,
+        Job.lease_until < func.clock_timestamp(),
+        lease_until=None,
+        run_after=func.clock_timestamp(),
+        failures=Job.failures + 1,
+    )
 )
 
 
 def rescue(session: Session) -> list[UUID]:
     """Queue again every running job whose worker was not heard of for LEASE; an attempt is used up."""
-    return [row.id for row in session.execute(_RESCUE)]
+    return [row.id for row in run(session, Step(_RESCUE))]
 
 
-_TAKE_BACK = move(
-    Event.MESSAGE_LOST,
-    Job.provider == bindparam("of_provider"),
-    Job.dispatched_at < func.clock_timestamp() - DELIVERY,
-    dispatched_at=None,
+_TAKE_BACK = fixed(
+    move(
+        Event.MESSAGE_LOST,
+        Job.provider == Given("of_provider", Text()),
+        Job.dispatched_at < func.clock_timestamp() - DELIVERY,
+        dispatched_at=None,
+    )
 )
 
 
@@ -260,12 +273,12 @@ def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
 
     Only for when the broker holds no message of the provider any more, or messages would pile up there.
     """
-    return [row.id for row in session.execute(_TAKE_BACK, {"of_provider": provider})]
+    return [row.id for row in run(session, Step(_TAKE_BACK, {"of_provider": provider}))]
 
 
-_CANCEL = move(Event.CANCELLED, Job.id == bindparam("job_id"), lease_until=None, settled_at=func.clock_timestamp())
+_CANCEL = fixed(move(Event.CANCELLED, _THIS, lease_until=None, settled_at=func.clock_timestamp()))
 
 
 def cancel(session: Session, job_id: UUID) -> bool:
     """Settle as cancelled. A provider call under way is finished and paid for; its pictures are dropped."""
-    return session.execute(_CANCEL, {"job_id": job_id}).one_or_none() is not None
+    return bool(run(session, Step(_CANCEL, {"job_id": job_id})))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, select
 from sqlalchemy.orm import Session
 
+from core.database import Given, Step, fixed, run
 from core.errors import Failure
 from core.orm import Image as ImageRow
 from core.orm import Job, JobEvent, table_of
@@ -35,13 +36,13 @@ class Result:
 
 
 _JOBS, _IMAGES = table_of(Job), table_of(ImageRow)
-_RESULTS = (
+_RESULTS = fixed(
     select(
         *(_JOBS.c[name] for name in ("id", "state", "provider", "created_at", "error")),
         *(_IMAGES.c[name] for name in ("name", "object_key", "revised_prompt")),
     )
     .outerjoin_from(_JOBS, _IMAGES, _IMAGES.c.job_id == _JOBS.c.id)
-    .where(_JOBS.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))), Job.state_in(*SETTLED))
+    .where(_JOBS.c.id == any_(Given("job_ids", ARRAY(Uuid))), Job.state_in(*SETTLED))
     .order_by(_JOBS.c.id, _IMAGES.c.position)
 )
 
@@ -49,12 +50,12 @@ _RESULTS = (
 def of_jobs(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Result]:
     """The results of those jobs that are settled, in one query whatever their number."""
     found: dict[UUID, Result] = {}
-    rows = session.execute(_RESULTS, {"job_ids": list(job_ids)})
+    rows = run(session, Step(_RESULTS, {"job_ids": list(job_ids)}))
     for job_id, state, provider, created_at, error, name, object_key, revised_prompt in rows:
         if job_id not in found:
             failure = Failure.from_json(error) if error else None
             found[job_id] = Result(
-                state=state, provider=provider, created_at=created_at, images=[], failure=failure
+                state=JobState(state), provider=provider, created_at=created_at, images=[], failure=failure
             )
         if name is not None:
             found[job_id].images.append(Image(name, object_key, revised_prompt))
