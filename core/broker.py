@@ -42,6 +42,15 @@ def create_celery(redis_url: str) -> Celery:
     return celery
 
 
+class _NoResult:
+    """What a sent task leaves with us. Celery's own makes a result backend for every greenlet that sends one."""
+
+    ignored = True
+
+    def __init__(self, task_id: str) -> None:
+        """Nobody asks for it: the ledger tells what became of a job."""
+
+
 class Broker:
     """Sends job ids to the worker pool of a provider."""
 
@@ -52,7 +61,16 @@ class Broker:
         """Send each id once. A broker that is down is logged, not raised: the scheduler sends the job again."""
         try:
             for job_id in job_ids:
-                self._celery.send_task(RENDER_TASK, args=[str(job_id)], queue=provider, ignore_result=True)
+                self._celery.send_task(
+                    RENDER_TASK,
+                    args=[str(job_id)],
+                    argsrepr="",  # of use to nobody: the message is its argument
+                    kwargsrepr="",
+                    queue=provider,
+                    ignore_result=True,
+                    result_cls=_NoResult,
+                    add_to_parent=False,
+                )
         except (OperationalError, OSError) as error:
             log.warning("broker.unavailable", provider=provider, error=str(error))
 
