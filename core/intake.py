@@ -39,15 +39,16 @@ class Intake:
             request_id=request_id,
             slots=self._catalog.calls(model, request.n),
         )
-        with self._database.line() as line:  # raises while nothing is at stake
-            try:
+        at_stake = False
+        try:
+            with self._database.line() as line:
+                at_stake = True
                 # Two transactions, one round trip.
                 admitted = line.run(BEGIN, recording, COMMIT, *admission.steps(model.provider))
-            except UNAVAILABLE:
-                if not self._was_recorded(job_id):
-                    raise
-                admitted = None
-        if admitted is None:
+        except UNAVAILABLE:
+            # The broken connection is given back by now: many that look at once must not wait for each other.
+            if not at_stake or not self._was_recorded(job_id):
+                raise
             self.start_due(model.provider)
         else:
             self._broker.publish(model.provider, [row.id for row in admitted])

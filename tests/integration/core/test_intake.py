@@ -26,7 +26,8 @@ def ledger_line(environment: dict[str, str]) -> Iterator[TcpProxy]:
 @pytest.fixture
 def intake(environment: dict[str, str], services: Services, ledger_line: TcpProxy) -> Iterator[Intake]:
     direct = urlsplit(environment["DATABASE_URL"]).netloc.rpartition("@")[2]
-    database = Database(environment["DATABASE_URL"].replace(direct, ledger_line.address))
+    # With a single connection, whoever kept a broken one while looking would wait for itself.
+    database = Database(environment["DATABASE_URL"].replace(direct, ledger_line.address), connections=1)
     builders.register(services)
     yield Intake(database, services.broker, services.catalog)
     database.close()
