@@ -1,6 +1,7 @@
 """POST /v1/images/generations: check, record, wait, answer."""
 
 from base64 import b64encode
+from functools import partial
 from typing import Any
 
 import structlog
@@ -45,18 +46,18 @@ def generate(
     if result.state is not JobState.COMPLETED:
         raise JobFailed(result.failure)
 
-    def show(image: Image) -> dict[str, str]:
-        if request.response_format is ResponseFormat.B64_JSON:
-            return {"b64_json": b64encode(services.storage.read(image.object_key)).decode()}
-        return {"url": f"{settings.public_url}/files/{image.name}"}
-
     try:
-        return images_response(result, show, model=model), response_headers(
-            checked, services.catalog.maker(model, result.provider)
-        )
+        shown = images_response(result, partial(_show, services, request.response_format), model=model)
     except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
         log.error("picture.unreadable", error=str(error))  # noqa: TRY400 - it says enough
         raise JobFailed(UNREADABLE) from error
+    return shown, response_headers(checked, services.catalog.maker(model, result.provider))
+
+
+def _show(services: Services, response_format: ResponseFormat, image: Image) -> dict[str, str]:
+    if response_format is ResponseFormat.B64_JSON:
+        return {"b64_json": b64encode(services.storage.read(image.object_key)).decode()}
+    return {"url": f"{services.settings.public_url}/files/{image.name}"}
 
 
 def response_headers(checked: Checked, maker: Model) -> dict[str, str]:

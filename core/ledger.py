@@ -135,11 +135,6 @@ def recording(  # noqa: PLR0913 - what a job is made of
     )
 
 
-def record(session: Session, *job: Any, **facts: Any) -> None:
-    """The step of `recording`, as part of a larger transaction."""
-    run(session, recording(*job, **facts))
-
-
 _THIS = Job.id == Given("job_id", Uuid())
 _CLAIM = fixed(
     move(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core import admission, keys, ledger, results
 from core.bootstrap import Services
+from core.database import run
 from core.generation import GenerationRequest, ResponseFormat, Size
 from core.keys import Caller
 from core.ledger import Claim
@@ -53,8 +54,7 @@ def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int =
     assert model
     job_id = ledger.new_job_id()
     with services.database.transaction() as session:
-        ledger.record(
-            session,
+        recording = ledger.recording(
             job_id,
             make_request(n=n),
             model=model,
@@ -62,6 +62,7 @@ def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int =
             request_id="req_test",
             slots=slots,
         )
+        run(session, recording)
         if admit:
             admission.register(session, "openai", slots=SLOTS)
     if admit:

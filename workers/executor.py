@@ -20,34 +20,16 @@ from core.ledger import Claim
 from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
 from workers.errand import Errand, Runner
+from workers.faults import Fault, fault_of, gravest
 from workers.pacing import Pacing
 from workers.providers.base import Provider
-from workers.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
+from workers.providers.errors import ProviderError, Throttled
 from workers.providers.polling import Overtaken, Pace
 from workers.retries import Situation
 from workers.standing import Standing
 
 # How long a picture that was paid for waits for Postgres to come back: while the lease may still be ours.
 PATIENCE_SECONDS = ledger.LEASE.total_seconds()
-
-PUBLIC = {
-    FailureKind.UNKNOWN: OutcomeUnknown.public,
-    FailureKind.UNAVAILABLE: Unavailable.public,
-    FailureKind.LOST: "The workers that made this picture were lost, several times over.",
-    FailureKind.STORE: "The picture was made, but could not be stored.",
-    FailureKind.INTERNAL: "The service made an error while making the picture.",
-}
-# Of several faults, the one that no other attempt can mend decides.
-GRAVEST_FIRST = (
-    FailureKind.LOST,
-    FailureKind.MODERATED,
-    FailureKind.REJECTED,
-    FailureKind.MISCONFIGURED,
-    FailureKind.UNKNOWN,
-    FailureKind.STORE,
-    FailureKind.UNAVAILABLE,
-    FailureKind.THROTTLED,
-)
 
 log = structlog.get_logger()
 
@@ -65,12 +47,6 @@ class Attempt:
         """Why no new call may be made, where one would be needed."""
         wants_a_call = any(errand.is_new for errand in self.errands)
         return retries.before_call(self.situation) if wants_a_call else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    failure: Failure
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +131,7 @@ class Executor:
         errands, landings = attempt.errands, list[Landing]()
         if attempt.given_up:  # what is paid for already is fetched all the same
             landings = [
-                Landing(errand=errand, fault=_fault(attempt.given_up)) for errand in errands if errand.is_new
+                Landing(errand=errand, fault=fault_of(attempt.given_up)) for errand in errands if errand.is_new
             ]
             errands = [errand for errand in errands if not errand.is_new]
         if len(errands) == 1:
@@ -201,9 +177,9 @@ class Executor:
         except StoreUnavailable as error:
             log.warning("store.unavailable", error=str(error))
             self._hold(claim, errand, pictures)
-            return Landing(errand=errand, fault=_fault(FailureKind.STORE))
+            return Landing(errand=errand, fault=fault_of(FailureKind.STORE))
         short = len(stored) < len(errand.positions)  # the rest is ordered by the next attempt
-        return Landing(errand=errand, stored=stored, fault=_fault(FailureKind.UNAVAILABLE) if short else None)
+        return Landing(errand=errand, stored=stored, fault=fault_of(FailureKind.UNAVAILABLE) if short else None)
 
     def _store(self, picture: Picture) -> tuple[Picture, str]:
         key = picture.object_key
@@ -224,7 +200,7 @@ class Executor:
     def _settle(self, attempt: Attempt, landings: list[Landing]) -> None:
         """Complete the job, or end the attempt with its gravest fault; record what is not recorded yet."""
         faults = [landing.fault for landing in landings if landing.fault]
-        fault = min(faults, key=_gravity) if faults else None
+        fault = gravest(faults) if faults else None
 
         def move(session: Session) -> JobState | None:
             if fault:
@@ -246,7 +222,7 @@ class Executor:
 
         def move(session: Session) -> JobState | None:
             calls.give_up_calls(session, attempt.claim.job_id)
-            return _retry_or_fail(session, attempt, _fault(FailureKind.INTERNAL))
+            return _retry_or_fail(session, attempt, fault_of(FailureKind.INTERNAL))
 
         self._conclude(attempt, move)
 
@@ -280,14 +256,6 @@ def _record(session: Session, claim: Claim, landing: Landing, *, mine: bool) -> 
         images.record(session, claim, landing.stored)
         if landing.errand.held:
             images.let_go(session, claim.job_id, landing.errand.positions)
-
-
-def _fault(kind: FailureKind) -> Fault:
-    return Fault(failure=Failure(kind, PUBLIC[kind]))
-
-
-def _gravity(fault: Fault) -> int:
-    return GRAVEST_FIRST.index(fault.failure.kind)
 
 
 def _retry_or_fail(session: Session, attempt: Attempt, fault: Fault) -> JobState | None:
