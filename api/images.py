@@ -17,6 +17,7 @@ from core.catalog import Model
 from core.errors import Failure, FailureKind, StoreUnavailable
 from core.generation import ResponseFormat
 from core.keys import Caller
+from core.ledger import Submission
 from core.results import Image
 from core.states import JobState
 
@@ -39,7 +40,9 @@ def generate(
     job_id = ledger.new_job_id()
     bind_contextvars(job_id=str(job_id))
     with room.seat(job_id) as seat:
-        services.intake.submit(job_id, request, model=model, caller=caller, request_id=request_id)
+        services.intake.submit(
+            Submission(job_id=job_id, request=request, model=model, key_id=caller.key_id, request_id=request_id)
+        )
         result = seat.wait(settings.wait_seconds)
     if result is None:
         raise WaitTooLong

@@ -46,6 +46,48 @@ class KeyUnknown(DarkroomError):
         self.key = key
 
 
+class KeyExpired(DarkroomError):
+    """The request carries a key whose time is over."""
+
+
+class ModelForbidden(DarkroomError):
+    """The key may not use this model. `args` holds its name."""
+
+
+class CapReached(DarkroomError):
+    """The request's price does not fit the key's budget. `cap` is which of its caps, as the ledger's column."""
+
+    def __init__(self, cap: str) -> None:
+        super().__init__(cap)
+        self.cap = cap
+
+
+class TooManyInFlight(DarkroomError):
+    """The key has as many unsettled jobs as it may. `args` holds how many those are."""
+
+
+class RateExceeded(DarkroomError):
+    """The key asks faster than it may: for `what`, `limit` a minute; `seconds` until there is room again."""
+
+    def __init__(self, what: str, *, limit: int, seconds: float) -> None:
+        super().__init__(what)
+        self.what = what
+        self.limit = limit
+        self.seconds = seconds
+
+
+class IdempotencyMismatch(DarkroomError):
+    """The idempotency key stands for another request."""
+
+
+class JobMissing(DarkroomError):
+    """The caller has no such job. `args` holds the id that was asked for."""
+
+
+class JobIsSettled(DarkroomError):
+    """The job has ended: there is nothing to cancel. `args` holds its state."""
+
+
 class IntakeInDoubt(DarkroomError):
     """The ledger went away while a request was being recorded; it may or may not be there."""
 

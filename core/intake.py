@@ -7,11 +7,10 @@ from sqlalchemy.orm import Session
 
 from core import admission, ledger, results
 from core.broker import Broker
-from core.catalog import Catalog, Model
+from core.catalog import Catalog
 from core.database import BEGIN, COMMIT, UNAVAILABLE, Database
 from core.errors import IntakeInDoubt
-from core.generation import GenerationRequest
-from core.keys import Caller
+from core.ledger import Submission
 
 # How long a request whose commit was not answered waits to learn whether it was recorded.
 DOUBT_SECONDS = 5.0
@@ -27,18 +26,13 @@ class Intake:
         self._broker = broker
         self._catalog = catalog
 
-    def submit(
-        self, job_id: UUID, request: GenerationRequest, *, model: Model, caller: Caller, request_id: str
-    ) -> None:
-        """Raises SQLAlchemy's OperationalError when nothing was recorded, IntakeInDoubt when nobody knows."""
-        recording = ledger.recording(
-            job_id,
-            request,
-            model=model,
-            key_id=caller.key_id,
-            request_id=request_id,
-            slots=self._catalog.calls(model, request.n),
-        )
+    def submit(self, submission: Submission) -> UUID:
+        """Put a request on the ledger; the id of its job.
+
+        Raises SQLAlchemy's OperationalError when nothing was recorded, IntakeInDoubt when nobody knows.
+        """
+        model = submission.model
+        recording = ledger.recording(submission, slots=self._catalog.calls(model, submission.request.n))
         at_stake = False
         try:
             with self._database.line() as line:
@@ -47,11 +41,12 @@ class Intake:
                 admitted = line.run(BEGIN, recording, COMMIT, *admission.steps(model.provider))
         except UNAVAILABLE:
             # The broken connection is given back by now: many that look at once must not wait for each other.
-            if not at_stake or not self._was_recorded(job_id):
+            if not at_stake or not self._was_recorded(submission.job_id):
                 raise
             self.start_due(model.provider)
         else:
             self._broker.publish(model.provider, [row.id for row in admitted])
+        return submission.job_id
 
     def start_due(self, provider: str) -> None:
         """Let start what may start; what cannot be seen to now waits for the scheduler's next look."""

@@ -14,10 +14,14 @@ from core.orm import ApiKey
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of a valid API key."""
+    """The owner of a valid API key, and what the key may; a limit of None does not limit."""
 
     key_id: UUID
     name: str
+    models: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    pictures_per_minute: int | None = None
+    reattaches: bool = True
 
 
 def _hash(key: str) -> bytes:

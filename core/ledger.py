@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,6 +58,26 @@ class Claim:
     slots: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A checked request as it goes on the ledger.
+
+    `fingerprint` is a digest of its body, by which a client's retry finds the job again; `idempotency_key` is the
+    caller's own name for it.
+    """
+
+    job_id: UUID
+    request: GenerationRequest
+    model: Model
+    key_id: UUID
+    request_id: str
+    door: Door = Door.SYNC
+    lane: Lane = Lane.INTERACTIVE
+    metadata: Mapping[str, str] | None = None
+    fingerprint: UUID | None = None
+    idempotency_key: str | None = None
+
+
 def new_job_id() -> UUID:
     """A UUID of version 7 (RFC 9562): in order of time, and known before the row is written."""
     milliseconds, noise = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
@@ -100,36 +120,41 @@ _RECORD_ROW = (
     .values(
         {
             column: Given(column, _JOBS.c[column].type)
-            for column in ("id", "provider", "model", "upstream_model", "key_id", "request_id", "request", "slots")
+            for column in (
+                "id",
+                "provider",
+                "model",
+                "upstream_model",
+                "key_id",
+                "request_id",
+                "request",
+                "lane",
+                "door",
+                "slots",
+            )
         }
     )
-    .values(lane=Lane.INTERACTIVE, door=Door.SYNC)
     .returning(Job.id, Job.attempt, Job.worker)
     .cte("recorded")
 )
 _RECORD = fixed(select(_RECORD_ROW.c.id).add_cte(_log(_RECORD_ROW, Event.RECORDED)))
 
 
-def recording(  # noqa: PLR0913 - what a job is made of
-    job_id: UUID,
-    request: GenerationRequest,
-    *,
-    model: Model,
-    key_id: UUID,
-    request_id: str,
-    slots: int = 1,
-) -> Step:
+def recording(submission: Submission, *, slots: int = 1) -> Step:
     """Puts a new job on the ledger, queued. `slots` is how many provider calls it would make at once."""
+    request, model = submission.request, submission.model
     return Step(
         _RECORD,
         {
-            "id": job_id,
+            "id": submission.job_id,
             "provider": model.provider,
             "model": model.id,
             "upstream_model": model.upstream_model,
-            "key_id": key_id,
-            "request_id": request_id,
+            "key_id": submission.key_id,
+            "request_id": submission.request_id,
             "request": Jsonb(request.to_json()),
+            "lane": submission.lane.value,
+            "door": submission.door.value,
             "slots": slots,
         },
     )

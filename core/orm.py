@@ -1,6 +1,7 @@
 """The tables of the ledger and the constraints by which the database itself defends them."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     Table,
     Text,
     TypeDecorator,
@@ -27,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from core.states import SETTLED, CallOutcome, Door, Event, JobState, Lane
+from core.states import SETTLED, Account, CallOutcome, Door, Entry, Event, JobState, Lane
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,11 +65,15 @@ class Base(DeclarativeBase):
         datetime: TIMESTAMP(timezone=True),
         dict[str, Any]: JSONB,
         list[int]: ARRAY(Integer),
+        list[str]: ARRAY(Text),
+        Decimal: Numeric,
         JobState: Closed(JobState),
         Event: Closed(Event),
         CallOutcome: Closed(CallOutcome),
         Door: Closed(Door),
         Lane: Closed(Lane),
+        Entry: Closed(Entry),
+        Account: Closed(Account),
     }
 
 
@@ -87,16 +93,59 @@ def now() -> ColumnElement[datetime]:
 
 
 class ApiKey(Base):
-    """A caller. The key itself is not kept: `hash` is its SHA-256, `hint` its last four characters."""
+    """A caller. The key itself is not kept: `hash` is its SHA-256, `hint` its last four characters.
+
+    Without `models` every model is allowed; a limit that is absent does not limit. `weight` is its share where
+    keys compete. Where a key `reattaches`, a client's automatic retry finds the job that its first call made.
+    """
 
     __tablename__ = "api_keys"
+    __table_args__ = (
+        CheckConstraint("requests_per_minute > 0", name="requests_per_minute_positive"),
+        CheckConstraint("pictures_per_minute > 0", name="pictures_per_minute_positive"),
+        CheckConstraint("weight > 0", name="weight_positive"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
     name: Mapped[str]
     hash: Mapped[bytes] = mapped_column(unique=True)
     hint: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=now())
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    models: Mapped[list[str] | None]
+    requests_per_minute: Mapped[int | None]
+    pictures_per_minute: Mapped[int | None]
+    weight: Mapped[int] = mapped_column(server_default="1")
+    reattaches: Mapped[bool] = mapped_column(server_default="true")
+
+
+class Budget(Base):
+    """What a key may spend and has spent, in dollars: the row on which all its intake is counted.
+
+    `used_today` and `used_this_month` hold what was reserved or spent for jobs that came in on `day` and in the
+    month that begins with `month`, UTC. `in_flight` is how many of its jobs are not settled.
+    """
+
+    __tablename__ = "budgets"
+    __table_args__ = (
+        CheckConstraint("reserved >= 0 AND spent >= 0 AND in_flight >= 0", name="sums_not_negative"),
+        CheckConstraint("used_today >= 0 AND used_this_month >= 0", name="periods_not_negative"),
+        {"postgresql_with": {"fillfactor": "50"}},  # updated by every job, in place
+    )
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    cap: Mapped[Decimal | None]
+    cap_a_day: Mapped[Decimal | None]
+    cap_a_month: Mapped[Decimal | None]
+    most_in_flight: Mapped[int | None]
+    reserved: Mapped[Decimal] = mapped_column(server_default="0")
+    spent: Mapped[Decimal] = mapped_column(server_default="0")
+    day: Mapped[date] = mapped_column(server_default=func.current_date())
+    used_today: Mapped[Decimal] = mapped_column(server_default="0")
+    month: Mapped[date] = mapped_column(server_default=func.current_date())
+    used_this_month: Mapped[Decimal] = mapped_column(server_default="0")
+    in_flight: Mapped[int] = mapped_column(server_default="0")
 
 
 class Provider(Base):
@@ -120,7 +169,8 @@ class Job(Base):
     """One accepted request.
 
     `attempt` is the fencing token, `failures` counts the attempts that were used up, `slots` is how many provider
-    calls it makes at once.
+    calls it makes at once. In dollars: `unit_price` for one picture, `price` for all of them, reserved when the
+    job came in, and `charged` what it came to.
     """
 
     __tablename__ = "jobs"
@@ -131,6 +181,15 @@ class Job(Base):
         CheckConstraint(f"({one_of('state', SETTLED)}) = (settled_at IS NOT NULL)", name="settled_has_a_time"),
         CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="running_has_a_lease"),
         CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="failed_has_an_error"),
+        CheckConstraint("charged <= price", name="charged_within_price"),
+        Index("ix_jobs_of_key", "key_id", "id"),
+        Index(
+            "ix_jobs_metadata",
+            "metadata",
+            postgresql_using="gin",
+            postgresql_ops={"metadata": "jsonb_path_ops"},
+            postgresql_where="metadata IS NOT NULL",
+        ),
         Index("ix_jobs_queue", "provider", "run_after", postgresql_where=f"state = '{JobState.QUEUED}'"),
         Index(
             "ix_jobs_under_way",
@@ -150,6 +209,10 @@ class Job(Base):
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"))
     request_id: Mapped[str]
     request: Mapped[dict[str, Any]]
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")  # SQLAlchemy has the plain name
+    unit_price: Mapped[Decimal] = mapped_column(server_default="0")
+    price: Mapped[Decimal] = mapped_column(server_default="0")
+    charged: Mapped[Decimal | None]
     attempt: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(server_default="0")
     slots: Mapped[int] = mapped_column(server_default="1")
@@ -238,3 +301,54 @@ class HeldPicture(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     png: Mapped[bytes]
     revised_prompt: Mapped[str | None]
+
+
+class WaitingCall(Base):
+    """The newest call that waits, or waited, for a job that came in by the synchronous door.
+
+    By its `fingerprint`, a digest of the body, a client's automatic retry finds the job again; `retry_count` is
+    the client's own count, `left_at` when the caller is known to have gone without an answer.
+    """
+
+    __tablename__ = "waiting_calls"
+    __table_args__ = (Index("ix_waiting_calls_fingerprint", "key_id", "fingerprint"),)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    key_id: Mapped[UUID]
+    fingerprint: Mapped[UUID]
+    retry_count: Mapped[int] = mapped_column(server_default="0")
+    called_at: Mapped[datetime] = mapped_column(server_default=now())
+    left_at: Mapped[datetime | None]
+
+
+class IdempotencyKey(Base):
+    """A caller's own name for a request: for a day, it stands for the job that was made first."""
+
+    __tablename__ = "idempotency_keys"
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[UUID]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=now())
+
+
+class Posting(Base):
+    """Append-only: money of a key that moved from or to one of its accounts because of a job.
+
+    Those of one entry of a job sum to zero. Dollars.
+    """
+
+    __tablename__ = "postings"
+    __table_args__ = (
+        CheckConstraint(one_of("entry", Entry), name="entry"),
+        CheckConstraint(one_of("account", Account), name="account"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    key_id: Mapped[UUID]
+    entry: Mapped[Entry]
+    account: Mapped[Account]
+    amount: Mapped[Decimal]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

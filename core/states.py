@@ -42,12 +42,29 @@ class Door(StrEnum):
     """How a job came in."""
 
     SYNC = "sync"
+    ASYNC = "async"
 
 
 class Lane(StrEnum):
     """How urgent a job is."""
 
     INTERACTIVE = "interactive"
+    ASYNC = "async"
+
+
+class Entry(StrEnum):
+    """Why money moved between the accounts of a key."""
+
+    RESERVED = "reserved"
+    SETTLED = "settled"
+
+
+class Account(StrEnum):
+    """Where a key's money stands: free to be used, set aside for a job under way, or paid for pictures."""
+
+    BUDGET = "budget"
+    RESERVED = "reserved"
+    SPENT = "spent"
 
 
 LIVE = (JobState.QUEUED, JobState.DISPATCHED, JobState.RUNNING)

@@ -11,7 +11,7 @@ from core.bootstrap import Services
 from core.database import run
 from core.generation import GenerationRequest, ResponseFormat, Size
 from core.keys import Caller
-from core.ledger import Claim
+from core.ledger import Claim, Submission
 from core.orm import Job, Provider
 from core.states import Event, JobState
 
@@ -47,22 +47,20 @@ def register(services: Services, *, provider: str = "openai", slots: int = SLOTS
         admission.set_slots(session, provider, slots)
 
 
+def make_submission(services: Services, job_id: UUID, caller: Caller, *, n: int = 1) -> Submission:
+    model = services.catalog.model("dall-e-2")
+    assert model
+    return Submission(
+        job_id=job_id, request=make_request(n=n), model=model, key_id=caller.key_id, request_id="req_test"
+    )
+
+
 def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int = 1) -> UUID:
     """A job that is dispatched, or queued where it is not admitted."""
     _, caller = make_caller(services)
-    model = services.catalog.model("dall-e-2")
-    assert model
     job_id = ledger.new_job_id()
     with services.database.transaction() as session:
-        recording = ledger.recording(
-            job_id,
-            make_request(n=n),
-            model=model,
-            key_id=caller.key_id,
-            request_id="req_test",
-            slots=slots,
-        )
-        run(session, recording)
+        run(session, ledger.recording(make_submission(services, job_id, caller, n=n), slots=slots))
         if admit:
             admission.register(session, "openai", slots=SLOTS)
     if admit:
