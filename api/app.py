@@ -8,7 +8,7 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from api import errors, health, images, models, pictures
+from api import envelopes, headers, health, images, models, pictures
 from api.auth import Gate
 from api.validation import read_json
 from api.waiting import WaitingRoom
@@ -24,8 +24,9 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.before_request(_begin)
+    app.before_request(headers.preflight)
     app.after_request(_finish)
-    errors.register(app)
+    envelopes.register(app)
 
     gate = Gate(services.database)
 
@@ -69,12 +70,13 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers["x-request-id"] = g.request_id
+    seconds = time.perf_counter() - g.begun
+    headers.complete(response, request_id=g.request_id, seconds=seconds)
     log.info(
         "http.answered",
         method=request.method,
         path=request.path,
         status=response.status_code,
-        seconds=round(time.perf_counter() - g.begun, 4),
+        seconds=round(seconds, 4),
     )
     return response

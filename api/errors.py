@@ -1,53 +1,136 @@
-"""The only status codes of failure: every error leaves in OpenAI's envelope, and says whether to retry.
+"""The only status codes of failure: how each error is told, and whether the same request may be sent again.
 
-The official SDKs retry 408, 409, 429 and every 5xx twice unless `x-should-retry` says otherwise; whatever would
-make or charge a second picture for nothing says `false`.
+The official SDKs retry 408, 409, 429 and every 5xx twice unless `x-should-retry` says otherwise; so each answer
+says it, and whatever would make or charge a second picture for nothing says `false`. All of them: docs/errors.md.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
-import structlog
-from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestedRangeNotSatisfiable,
+    RequestEntityTooLarge,
+)
 
 from core.errors import (
+    CapReached,
     Failure,
     FailureKind,
+    IdempotencyMismatch,
     IntakeInDoubt,
-    InvalidRequest,
+    JobIsSettled,
+    JobMissing,
+    KeyExpired,
     KeyMissing,
     KeyUnknown,
+    ModelForbidden,
     ModelMissing,
     PictureExpired,
     PictureMissing,
+    PicturesExpired,
+    RateExceeded,
     StoreUnavailable,
+    TooManyInFlight,
 )
-
-log = structlog.get_logger()
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
-# A key shorter than this would be given away by its first and last letters.
-MASKABLE = 16
+REQUESTS = "requests"
+QUOTA = "insufficient_quota"
+
+# SDKs disregard, or give up at, a longer wait.
+LONGEST_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one kind of failure is told: `retry` None leaves the decision to the client's own rules."""
+    """How one kind of error is told.
+
+    `message` is a template over the `error`. A client may send the same again after `retry_after` seconds; where
+    that is None it must not.
+    """
 
     status: int
     type: str
     code: str | None = None
-    retry: bool | None = False
+    message: str = ""
+    param: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def retry(self) -> bool:
+        return self.retry_after is not None
 
 
+class JobFailed(Exception):
+    """A waited-for job ended without pictures; without a `failure` it was cancelled."""
+
+    def __init__(self, failure: Failure | None, job_id: UUID) -> None:
+        super().__init__(failure)
+        self.failure = failure
+        self.job_id = job_id
+
+
+class WaitTooLong(Exception):
+    """The job outlives this call's wait and goes on. `retry`: the same call, sent again, finds it."""
+
+    def __init__(self, job_id: UUID, retry: bool) -> None:  # noqa: FBT001 - what else could the second one be
+        super().__init__(job_id)
+        self.job_id = job_id
+        self.retry = retry
+
+
+NOTHING_STARTED = Answer(
+    503, SERVER, "temporarily_unavailable", "The service is temporarily unavailable.", retry_after=1
+)
+ERRORS: dict[type[Exception], Answer] = {
+    KeyMissing: Answer(401, INVALID, None, "Missing bearer authentication in header"),
+    KeyUnknown: Answer(401, INVALID, "invalid_api_key", "Incorrect API key provided: {masked}."),
+    KeyExpired: Answer(401, INVALID, "expired_api_key", "This API key has expired."),
+    ModelForbidden: Answer(
+        403, INVALID, "model_not_allowed", "This API key may not use the model '{error.args[0]}'.", "model"
+    ),
+    CapReached: Answer(
+        403, QUOTA, "spend_cap_reached", "The price of this request exceeds what is left of {cap}."
+    ),
+    PictureExpired: Answer(403, INVALID, "picture_expired", "This picture has expired."),  # as OpenAI's dead links
+    PictureMissing: Answer(404, INVALID, "picture_not_found", "There is no such picture."),
+    ModelMissing: Answer(404, INVALID, "model_not_found", "The model '{error.args[0]}' does not exist", "model"),
+    JobMissing: Answer(404, INVALID, "job_not_found", "No job found with id '{error.args[0]}'."),
+    JobIsSettled: Answer(409, INVALID, "job_settled", "Cannot cancel a job with status '{error.args[0]}'."),
+    PicturesExpired: Answer(410, INVALID, "pictures_expired", "The pictures of this request have expired."),
+    IdempotencyMismatch: Answer(
+        422, INVALID, "idempotency_key_reused", "This Idempotency-Key was sent before, with another request."
+    ),
+    TooManyInFlight: Answer(
+        429,
+        REQUESTS,
+        "too_many_in_flight",
+        "Too many requests at once for this API key. Limit: {error.args[0]}.",
+        retry_after=5,
+    ),
+    RateExceeded: Answer(
+        429,
+        REQUESTS,
+        "rate_limit_exceeded",
+        "Rate limit exceeded for {error.what} per minute. Limit: {error.limit}/1min. Please try again in {wait}.",
+        retry_after=LONGEST_WAIT,  # the error knows better
+    ),
+    # It may be on the ledger, so that a retry could buy its pictures twice.
+    IntakeInDoubt: Answer(503, SERVER, "outcome_unknown", "The request may or may not have been accepted."),
+    **dict.fromkeys((StoreUnavailable, OperationalError, InterfaceError, PoolTimeout), NOTHING_STARTED),
+}
+
+# The message is the failure's own.
 FAILURES = {
     FailureKind.REJECTED: Answer(400, INVALID, "invalid_value"),
     FailureKind.MODERATED: Answer(400, INVALID, "content_policy_violation"),
-    FailureKind.THROTTLED: Answer(429, "requests", "rate_limit_exceeded"),
+    FailureKind.THROTTLED: Answer(429, REQUESTS, "rate_limit_exceeded"),
     FailureKind.MISCONFIGURED: Answer(500, SERVER, "provider_misconfigured"),
     FailureKind.INTERNAL: Answer(500, SERVER, "internal_error"),
     FailureKind.LOST: Answer(500, SERVER, "worker_lost"),
@@ -55,120 +138,16 @@ FAILURES = {
     FailureKind.UNAVAILABLE: Answer(503, SERVER, "provider_unavailable"),
     FailureKind.STORE: Answer(503, SERVER, "store_unavailable"),
 }
-CANCELLED = Answer(409, INVALID, "job_cancelled")
-STILL_RUNNING = Answer(504, SERVER, "still_running")
+CANCELLED = Answer(409, INVALID, "job_cancelled", "The job was cancelled.")
+STILL_RUNNING = Answer(
+    504, SERVER, "still_running", "The picture is still being made; this call has waited as long as it may."
+)
+FOUND_AGAIN = Answer(504, SERVER, "still_running", STILL_RUNNING.message, retry_after=1)
 
-
-class JobFailed(Exception):
-    """A waited-for job ended without pictures."""
-
-    def __init__(self, failure: Failure | None) -> None:
-        super().__init__(failure)
-        self.failure = failure
-
-
-class WaitTooLong(Exception):
-    """The job outlives the longest wait; it goes on without its caller."""
-
-
-def envelope(answer: Answer, message: str, *, param: str | None = None, code: str | None = None) -> Response:
-    body = {"message": message, "type": answer.type, "param": param, "code": code or answer.code}
-    response = jsonify(error=body)
-    response.status_code = answer.status
-    if answer.retry is not None:
-        response.headers["x-should-retry"] = str(answer.retry).lower()
-    return response
-
-
-def _invalid_request(error: InvalidRequest) -> Response:
-    return envelope(Answer(400, error.type), error.message, param=error.param, code=error.code)
-
-
-def _unauthorized(error: KeyMissing | KeyUnknown) -> Response:
-    if isinstance(error, KeyMissing):
-        response = envelope(Answer(401, INVALID), "Missing bearer authentication in header")
-    else:
-        message = f"Incorrect API key provided: {_masked(error.key)}."
-        response = envelope(Answer(401, INVALID, "invalid_api_key"), message)
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-def _masked(key: str) -> str:
-    """Enough of a key for its owner to recognise it."""
-    return f"{key[:3]}****{key[-4:]}" if len(key) >= MASKABLE and key.isascii() else "****"
-
-
-def _job_failed(error: JobFailed) -> Response:
-    if error.failure is None:
-        return envelope(CANCELLED, "The job was cancelled.")
-    return envelope(FAILURES[error.failure.kind], error.failure.message)
-
-
-def _wait_too_long(_: WaitTooLong) -> Response:
-    return envelope(STILL_RUNNING, "The picture is still being made; this call has waited as long as it may.")
-
-
-def _picture_gone(error: PictureMissing | PictureExpired) -> Response:
-    """403 for a dead link is what OpenAI's own picture URLs answer."""
-    if isinstance(error, PictureExpired):
-        return envelope(Answer(403, INVALID, "picture_expired"), "This picture has expired.")
-    return envelope(Answer(404, INVALID, "picture_not_found"), "There is no such picture.")
-
-
-def _model_missing(error: ModelMissing) -> Response:
-    message = f"The model '{error.args[0]}' does not exist"
-    return envelope(Answer(404, INVALID, "model_not_found"), message, param="model")
-
-
-def _dependency_down(error: Exception) -> Response:
-    """Nothing was started, so a retry is safe and likely to help."""
-    log.error("dependency.unavailable", error=str(error).partition("\n")[0])
-    response = envelope(
-        Answer(503, SERVER, "temporarily_unavailable", retry=True), "The service is temporarily unavailable."
-    )
-    response.headers["Retry-After"] = "1"
-    return response
-
-
-def _in_doubt(_: IntakeInDoubt) -> Response:
-    """The job may be on the ledger, so that a retry could buy its pictures twice."""
-    return envelope(Answer(503, SERVER, "outcome_unknown"), "The request may or may not have been accepted.")
-
-
-def _http(error: HTTPException) -> Response:
-    match error:
-        case NotFound():
-            message = f"Invalid URL ({request.method} {request.path})"
-        case MethodNotAllowed():
-            message = f"Not allowed to {request.method} on {request.path}."
-        case RequestEntityTooLarge():
-            message = "The request body is too large."
-        case _:
-            message = error.description or error.name
-    response = envelope(Answer(error.code or 500, INVALID), message)
-    response.headers.extend([pair for pair in error.get_headers() if pair[0] in {"Allow", "Content-Range"}])
-    return response
-
-
-def _bug(error: Exception) -> Response:
-    log.error("request.crashed", exc_info=error)
-    return envelope(Answer(500, SERVER), "The server had an error while processing your request.")
-
-
-def register(app: Flask) -> None:
-    handlers: dict[Callable[..., Response], tuple[type[Exception], ...]] = {
-        _invalid_request: (InvalidRequest,),
-        _unauthorized: (KeyMissing, KeyUnknown),
-        _model_missing: (ModelMissing,),
-        _picture_gone: (PictureMissing, PictureExpired),
-        _job_failed: (JobFailed,),
-        _wait_too_long: (WaitTooLong,),
-        _dependency_down: (StoreUnavailable, OperationalError, InterfaceError, PoolTimeout),
-        _in_doubt: (IntakeInDoubt,),
-        _http: (HTTPException,),
-        _bug: (Exception,),
-    }
-    for handler, kinds in handlers.items():
-        for kind in kinds:
-            app.register_error_handler(kind, handler)
+PROTOCOL: dict[type[HTTPException], Answer] = {
+    NotFound: Answer(404, INVALID, None, "Invalid URL ({method} {path})"),
+    MethodNotAllowed: Answer(405, INVALID, None, "Not allowed to {method} on {path}."),
+    RequestEntityTooLarge: Answer(413, INVALID, None, "The request body is too large."),
+    RequestedRangeNotSatisfiable: Answer(416, INVALID, None, "The picture has no such range."),
+}
+BUG = Answer(500, SERVER, "server_error", "The server had an error while processing your request.")

@@ -45,15 +45,15 @@ def generate(
         )
         result = seat.wait(settings.wait_seconds)
     if result is None:
-        raise WaitTooLong
+        raise WaitTooLong(job_id, retry=False)
     if result.state is not JobState.COMPLETED:
-        raise JobFailed(result.failure)
+        raise JobFailed(result.failure, job_id)
 
     try:
         shown = images_response(result, partial(_show, services, request.response_format), model=model)
     except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
         log.error("picture.unreadable", error=str(error))  # noqa: TRY400 - it says enough
-        raise JobFailed(UNREADABLE) from error
+        raise JobFailed(UNREADABLE, job_id) from error
     return shown, response_headers(checked, services.catalog.maker(model, result.provider))
 
 

@@ -104,6 +104,10 @@ class PictureExpired(DarkroomError):
     """The picture's hour is over."""
 
 
+class PicturesExpired(DarkroomError):
+    """What is to be answered once more would hold pictures whose hour is over."""
+
+
 class StoreUnavailable(DarkroomError):
     """The object store did not take or give a picture."""
 
