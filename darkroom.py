@@ -187,14 +187,11 @@ def show_job(job_id: UUID) -> None:
 @click.argument("job_id", type=click.UUID)
 def cancel_job(job_id: UUID) -> None:
     """Settle a job as cancelled. A provider call under way is finished, and paid for."""
-    from core import images, ledger
+    from core import cancellation
 
     with services() as house:
-        with house.database.transaction() as session:
-            if not ledger.cancel(session, job_id):
-                raise click.ClickException(f"there is no job {job_id} that could be cancelled")
-            images.let_go(session, job_id)
-        house.notifier.announce(job_id)
+        if not cancellation.cancel(house.database, house.notifier, job_id):
+            raise click.ClickException(f"there is no job {job_id} that could be cancelled")
 
 
 @cli.command()

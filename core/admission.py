@@ -67,7 +67,7 @@ _ADMIT = fixed(
 
 
 def steps(provider: str) -> list[Step]:
-    """Dispatches as many of a provider's queued jobs as it has free slots for; yields their ids.
+    """Dispatches as many of a provider's queued jobs as it has free slots for; yields, last, their ids.
 
     One at a time counts a provider's slots, from a snapshot that it takes once it has the lock. Nothing of it has
     to outlive a crash of Postgres: what was dispatched is queued then, and admitted again.
@@ -83,7 +83,8 @@ def admit(database: Database, provider: str) -> list[UUID]:
     process would hold up all others.
     """
     with database.line() as line:
-        return [row.id for row in line.run(*steps(provider))]
+        *_, admitted = line.run(*steps(provider))
+    return [row.id for row in admitted]
 
 
 def register(session: Session, provider: str, *, slots: int) -> None:

@@ -6,17 +6,19 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Text, Uuid, bindparam, func, insert, select, update
+from sqlalchemy import Integer, Text, Uuid, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core.database import Given, Step, fixed, run
 from core.errors import Failure
 from core.ledger import Claim
-from core.orm import ProviderCall, table_of
-from core.states import CallOutcome
+from core.orm import Job, ProviderCall, table_of
+from core.states import CallOutcome, JobState
 
 _CALLS = table_of(ProviderCall)
+_PICTURES = Job.request["n"].as_integer()
+_ALL_POSITIONS = func.array(select(func.generate_series(0, _PICTURES - 1)).correlate(Job).scalar_subquery())
 _OPEN = fixed(
     insert(_CALLS)
     .values(
@@ -24,6 +26,22 @@ _OPEN = fixed(
             column: Given(column, _CALLS.c[column].type)
             for column in ("job_id", "attempt", "provider", "upstream_model", "positions")
         }
+    )
+    .returning(_CALLS.c.id)
+)
+
+
+_OPEN_FIRST = fixed(
+    insert(_CALLS)
+    .from_select(
+        ["job_id", "attempt", "provider", "upstream_model", "positions"],
+        select(Job.id, Job.attempt, Job.provider, Job.upstream_model, _ALL_POSITIONS).where(
+            Job.id == Given("job_id", Uuid()),
+            Job.state_in(JobState.RUNNING),
+            Job.worker == Given("claimant", Text()),
+            Job.attempt == 1,
+            Given("pictures_per_call", Integer()) >= _PICTURES,
+        ),
     )
     .returning(_CALLS.c.id)
 )
@@ -50,6 +68,14 @@ def open_call(session: Session, claim: Claim, *, positions: Sequence[int]) -> UU
     [opened] = run(session, Step(_OPEN, row))
     call_id: UUID = opened.id
     return call_id
+
+
+def opening_first(job_id: UUID, worker: str, *, pictures_per_call: int) -> Step:
+    """Puts the usual call on record: the first of the attempt that was just begun, for all of its pictures.
+
+    Yields its id; nothing where it takes more than one call, or there is a history to be looked at first.
+    """
+    return Step(_OPEN_FIRST, {"job_id": job_id, "claimant": worker, "pictures_per_call": pictures_per_call})
 
 
 def accept_call(session: Session, call_id: UUID, handle: Mapping[str, Any]) -> None:
@@ -80,10 +106,10 @@ _CLOSE = fixed(
 )
 
 
-def close_call(session: Session, call_id: UUID, outcome: CallOutcome, failure: Failure | None = None) -> None:
-    """Record what became of a call. One that was given up as unknown meanwhile learns the truth after all."""
+def closing(call_id: UUID, outcome: CallOutcome, failure: Failure | None = None) -> Step:
+    """Records what became of a call. One that was given up as unknown meanwhile learns the truth after all."""
     error = Jsonb(failure.to_json()) if failure else None
-    run(session, Step(_CLOSE, {"call_id": call_id, "became": outcome.value, "failure": error}))
+    return Step(_CLOSE, {"call_id": call_id, "became": outcome.value, "failure": error})
 
 
 def give_up_sent_calls(session: Session, job_id: UUID) -> None:

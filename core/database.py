@@ -106,16 +106,21 @@ class Database:
 
         A commit whose answer was lost is done twice: `work` has to be guarded against that.
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                with self.transaction() as session:
-                    return work(session)
-            except UNAVAILABLE as error:
-                if time.monotonic() > deadline:
-                    raise
-                log.warning("database.unavailable", error=str(error).partition("\n")[0])
-                time.sleep(INSIST_SECONDS)
+
+        def attempt() -> T:
+            with self.transaction() as session:
+                return work(session)
+
+        return _insist(attempt, seconds)
+
+    def insist_on(self, *steps: Step, seconds: float) -> list[list[Any]]:
+        """Run whole transactions of fixed steps as `Line.run` does, again as `insist` does."""
+
+        def attempt() -> list[list[Any]]:
+            with self.line() as line:
+                return line.run(*steps)
+
+        return _insist(attempt, seconds)
 
     @contextmanager
     def line(self) -> Iterator["Line"]:
@@ -131,14 +136,26 @@ class Database:
         self.engine.dispose()
 
 
+def _insist(attempt: Callable[[], T], seconds: float) -> T:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except UNAVAILABLE as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("database.unavailable", error=str(error).partition("\n")[0])
+            time.sleep(INSIST_SECONDS)
+
+
 class Line:
     """A connection that takes whole transactions in fixed steps, from BEGIN to COMMIT."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def run(self, *steps: Step) -> list[Any]:
-        """Run steps in a single round trip; returns the rows, by name, of the last that has any.
+    def run(self, *steps: Step) -> list[list[Any]]:
+        """Run steps in a single round trip; returns the rows, by name, of each step that has any to give.
 
         Nothing after a step that failed is done. For transactions that hold what others wait for, too: they must
         not wait for this process between two steps.
@@ -146,7 +163,7 @@ class Line:
         with _translated(steps[-1].statement):
             with self._connection.pipeline():
                 cursors = [_execute(self._connection, step) for step in steps]
-            return next((cursor.fetchall() for cursor in reversed(cursors) if cursor.description), [])
+            return [cursor.fetchall() for cursor in cursors if cursor.description]
 
 
 def run(session: Session, step: Step) -> list[Any]:

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ARRAY, Integer, Uuid, any_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from core.database import Given, Step, fixed, run
+from core.database import Given, Step, fixed
 from core.ledger import Claim
-from core.orm import HeldPicture, Image, table_of
+from core.orm import HeldPicture, Image, Job, table_of
+from core.states import JobState
 
 LIFETIME = timedelta(hours=1)
 _ALPHABET = string.ascii_letters + string.digits
@@ -52,33 +53,37 @@ def held(session: Session, job_id: UUID) -> list[Picture]:
 
 
 _IMAGES = table_of(Image)
+_COLUMNS = ("name", "job_id", "position", "object_key", "bytes", "sha256", "revised_prompt")
 # A picture that is there is there: the commit that put it there may have lost its answer.
 _RECORD = fixed(
     postgresql.insert(_IMAGES)
-    .values(
-        {
-            column: Given(column, _IMAGES.c[column].type)
-            for column in ("name", "job_id", "position", "object_key", "bytes", "sha256", "revised_prompt")
-        }
+    .from_select(
+        [*_COLUMNS, "expires_at"],
+        select(*(Given(name, _IMAGES.c[name].type) for name in _COLUMNS), func.clock_timestamp() + LIFETIME)
+        .where(
+            Job.id == Given("job_id", Uuid()),
+            Job.attempt == Given("fence", Integer()),
+            Job.state_in(JobState.RUNNING),
+        )
+        .with_for_update(key_share=True),
     )
-    .values(expires_at=func.clock_timestamp() + LIFETIME)
     .on_conflict_do_nothing(index_elements=["job_id", "position"])
 )
 
 
-def record(session: Session, claim: Claim, stored: Sequence[tuple[Picture, str]]) -> None:
-    """Put pictures that are in the store, each with its object key, on the ledger; their hour begins."""
-    for picture, object_key in stored:
-        row = {
-            "name": picture.name,
-            "job_id": claim.job_id,
-            "position": picture.position,
-            "object_key": object_key,
-            "bytes": len(picture.png),
-            "sha256": sha256(picture.png).hexdigest(),
-            "revised_prompt": picture.revised_prompt,
-        }
-        run(session, Step(_RECORD, row))
+def recording(claim: Claim, picture: Picture, object_key: str) -> Step:
+    """Puts a picture that is in the store on the ledger, if the claim holds; its hour begins."""
+    row = {
+        "name": picture.name,
+        "job_id": claim.job_id,
+        "fence": claim.attempt,
+        "position": picture.position,
+        "object_key": object_key,
+        "bytes": len(picture.png),
+        "sha256": sha256(picture.png).hexdigest(),
+        "revised_prompt": picture.revised_prompt,
+    }
+    return Step(_RECORD, row)
 
 
 def hold(session: Session, claim: Claim, pictures: Sequence[Picture]) -> None:
@@ -100,10 +105,18 @@ def hold(session: Session, claim: Claim, pictures: Sequence[Picture]) -> None:
     )
 
 
-def let_go(session: Session, job_id: UUID, positions: Sequence[int] | None = None) -> None:
-    """Forget held pictures of these positions, which are stored now, or all of them once the job has ended."""
-    forget = delete(HeldPicture).where(HeldPicture.job_id == job_id)
-    session.execute(forget if positions is None else forget.where(HeldPicture.position.in_(positions)))
+_POSITIONS = Given("positions", ARRAY(Integer))
+_LET_GO = fixed(
+    delete(HeldPicture).where(
+        HeldPicture.job_id == Given("job_id", Uuid()),
+        or_(_POSITIONS.is_(None), HeldPicture.position == any_(_POSITIONS)),
+    )
+)
+
+
+def letting_go(job_id: UUID, positions: Sequence[int] | None = None) -> Step:
+    """Forgets held pictures of these positions, which are stored now, or all of them once the job has ended."""
+    return Step(_LET_GO, {"job_id": job_id, "positions": None if positions is None else list(positions)})
 
 
 def find(session: Session, name: str) -> tuple[Image, timedelta] | None:

@@ -5,10 +5,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from core import admission, ledger, results
+from core import admission, idempotency, ledger, money, results
 from core.broker import Broker
 from core.catalog import Catalog
-from core.database import BEGIN, COMMIT, UNAVAILABLE, Database
+from core.database import BEGIN, COMMIT, UNAVAILABLE, Database, Step, run
 from core.errors import IntakeInDoubt
 from core.ledger import Submission
 
@@ -27,26 +27,56 @@ class Intake:
         self._catalog = catalog
 
     def submit(self, submission: Submission) -> UUID:
-        """Put a request on the ledger; the id of its job.
+        """Put a request on the ledger; the id of its job, or of the one that its idempotency key stands for.
 
-        Raises SQLAlchemy's OperationalError when nothing was recorded, IntakeInDoubt when nobody knows.
+        Raises CapReached, TooManyInFlight and IdempotencyMismatch; SQLAlchemy's OperationalError when nothing was
+        recorded, IntakeInDoubt when nobody knows.
         """
-        model = submission.model
-        recording = ledger.recording(submission, slots=self._catalog.calls(model, submission.request.n))
-        at_stake = False
+        return self._submit(submission) if submission.idempotency_key is None else self._submit_once(submission)
+
+    def _submit(self, submission: Submission) -> UUID:
+        provider, at_stake = submission.model.provider, False
         try:
             with self._database.line() as line:
                 at_stake = True
                 # Two transactions, one round trip.
-                admitted = line.run(BEGIN, recording, COMMIT, *admission.steps(model.provider))
+                recorded, _, admitted = line.run(
+                    BEGIN, self._recording(submission), COMMIT, *admission.steps(provider)
+                )
         except UNAVAILABLE:
             # The broken connection is given back by now: many that look at once must not wait for each other.
             if not at_stake or not self._was_recorded(submission.job_id):
                 raise
-            self.start_due(model.provider)
-        else:
-            self._broker.publish(model.provider, [row.id for row in admitted])
+            self.start_due(provider)
+            return submission.job_id
+        self._broker.publish(provider, [row.id for row in admitted])
+        if not recorded:
+            with self._database.transaction() as session:
+                self._record(session, submission)
+            self.start_due(provider)
         return submission.job_id
+
+    def _submit_once(self, submission: Submission) -> UUID:
+        """However often it is done, it is done once: an answer that was lost leaves no doubt."""
+
+        def work(session: Session) -> UUID:
+            standing = idempotency.take(session, submission)
+            if standing is None:
+                self._record(session, submission)
+            return standing or submission.job_id
+
+        job_id = self._database.insist(work, seconds=DOUBT_SECONDS)
+        self.start_due(submission.model.provider)
+        return job_id
+
+    def _recording(self, submission: Submission) -> Step:
+        return ledger.recording(submission, slots=self._catalog.calls(submission.model, submission.request.n))
+
+    def _record(self, session: Session, submission: Submission) -> None:
+        """Record, or raise why there is no room in the key's budget."""
+        while not run(session, self._recording(submission)):
+            if reason := money.refusal(session, submission.key_id, submission.price):
+                raise reason
 
     def start_due(self, provider: str) -> None:
         """Let start what may start; what cannot be seen to now waits for the scheduler's next look."""

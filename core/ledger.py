@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -29,12 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from core import money
 from core.catalog import Model
 from core.database import Given, Step, fixed, run
 from core.errors import Failure
 from core.generation import GenerationRequest
-from core.orm import Closed, Job, JobEvent, table_of
-from core.states import MOVES, Door, Event, JobState, Lane
+from core.orm import Closed, Job, JobEvent, WaitingCall, table_of
+from core.states import MOVES, SETTLED, Door, Event, JobState, Lane
 
 # A worker that was not heard of for this long has lost its jobs; it says so four times in that time.
 LEASE = timedelta(seconds=12)
@@ -62,8 +64,8 @@ class Claim:
 class Submission:
     """A checked request as it goes on the ledger.
 
-    `fingerprint` is a digest of its body, by which a client's retry finds the job again; `idempotency_key` is the
-    caller's own name for it.
+    `fingerprint` is a digest of its body, by which a client's retry finds the job again, `retry_count` how often
+    the client says it has tried; `idempotency_key` is the caller's own name for it.
     """
 
     job_id: UUID
@@ -75,7 +77,18 @@ class Submission:
     lane: Lane = Lane.INTERACTIVE
     metadata: Mapping[str, str] | None = None
     fingerprint: UUID | None = None
+    retry_count: int = 0
     idempotency_key: str | None = None
+
+    @property
+    def unit_price(self) -> Decimal:
+        """Dollars for one picture, as the catalog has it now."""
+        return self.model.price(self.request.size, self.request.quality)
+
+    @property
+    def price(self) -> Decimal:
+        """Dollars for all of them: the most that the job can come to."""
+        return self.unit_price * self.request.n
 
 
 def new_job_id() -> UUID:
@@ -99,11 +112,13 @@ def _log(changed: CTE, event: Event, detail: ColumnElement[Any] | None = None) -
 def move(
     event: Event, *where: ColumnElement[bool], detail: ColumnElement[Any] | None = None, **values: Any
 ) -> Select[Any]:
-    """The guarded UPDATE of one arrow with its event; yields the rows that did move.
+    """The guarded UPDATE of one arrow with its event, and its bill where it settles; yields the rows that moved.
 
     For this module, and for those whose arrows have rules of their own: admission, failover.
     """
     sources, target = MOVES[event]
+    if target in SETTLED:
+        values |= {"lease_until": None, "settled_at": func.clock_timestamp(), "charged": money.charge()}
     moved = (
         update(Job)
         .where(Job.state_in(*sources), *where)
@@ -111,37 +126,48 @@ def move(
         .returning(*Job.__table__.columns)
         .cte("moved")
     )
-    return select(moved).add_cte(_log(moved, event, detail))
+    written = [_log(moved, event, detail)]
+    if target in SETTLED:
+        budgets, postings = money.settlement(moved)
+        written += [budgets.cte("budgeted"), postings.cte("posted")]
+    return select(moved).add_cte(*written)
 
 
 _JOBS = table_of(Job)
-_RECORD_ROW = (
+_FINGERPRINT = Given("fingerprint", Uuid())
+_GIVEN = (
+    *("id", "provider", "model", "upstream_model", "key_id", "request_id", "request", "lane", "door", "slots"),
+    *("unit_price", "price", "metadata"),
+)
+_RESERVED = money.reserving().cte("reserved")
+_RECORDED = (
     insert(_JOBS)
-    .values(
-        {
-            column: Given(column, _JOBS.c[column].type)
-            for column in (
-                "id",
-                "provider",
-                "model",
-                "upstream_model",
-                "key_id",
-                "request_id",
-                "request",
-                "lane",
-                "door",
-                "slots",
-            )
-        }
-    )
-    .returning(Job.id, Job.attempt, Job.worker)
+    .from_select(_GIVEN, select(*(Given(name, _JOBS.c[name].type) for name in _GIVEN)).select_from(_RESERVED))
+    .returning(*(_JOBS.c[name] for name in ("id", "attempt", "worker", "key_id", "price")))
     .cte("recorded")
 )
-_RECORD = fixed(select(_RECORD_ROW.c.id).add_cte(_log(_RECORD_ROW, Event.RECORDED)))
+_CALLED = (
+    insert(WaitingCall)
+    .from_select(
+        ["job_id", "key_id", "fingerprint", "retry_count"],
+        select(_RECORDED.c.id, _RECORDED.c.key_id, _FINGERPRINT, Given("retry_count", Integer())).where(
+            _FINGERPRINT.is_not(None)
+        ),
+    )
+    .cte("called")
+)
+_RECORD = fixed(
+    select(_RECORDED.c.id).add_cte(
+        _log(_RECORDED, Event.RECORDED), money.reservation(_RECORDED).cte("posted"), _CALLED
+    )
+)
 
 
 def recording(submission: Submission, *, slots: int = 1) -> Step:
-    """Puts a new job on the ledger, queued. `slots` is how many provider calls it would make at once."""
+    """Puts a new job on the ledger, queued, and its price aside; yields its id, or nothing: money.refusal has why.
+
+    `slots` is how many provider calls it would make at once.
+    """
     request, model = submission.request, submission.model
     return Step(
         _RECORD,
@@ -156,6 +182,11 @@ def recording(submission: Submission, *, slots: int = 1) -> Step:
             "lane": submission.lane.value,
             "door": submission.door.value,
             "slots": slots,
+            "unit_price": submission.unit_price,
+            "price": submission.price,
+            "metadata": Jsonb(dict(submission.metadata)) if submission.metadata else None,
+            "fingerprint": submission.fingerprint,
+            "retry_count": submission.retry_count,
         },
     )
 
@@ -172,9 +203,13 @@ _CLAIM = fixed(
 )
 
 
-def claim(session: Session, job_id: UUID, worker: str) -> Claim | None:
-    """Start an attempt. None where there is nothing to start: a message delivered twice, a cancelled job."""
-    rows = run(session, Step(_CLAIM, {"job_id": job_id, "claimant": worker}))
+def claiming(job_id: UUID, worker: str) -> Step:
+    """Starts an attempt; yields what `claim_of` reads."""
+    return Step(_CLAIM, {"job_id": job_id, "claimant": worker})
+
+
+def claim_of(rows: Sequence[Any]) -> Claim | None:
+    """None where there was nothing to start: a message delivered twice, a cancelled job."""
     if not rows:
         return None
     [row] = rows
@@ -195,36 +230,38 @@ def claim(session: Session, job_id: UUID, worker: str) -> Claim | None:
 # Only the newest attempt may move its job on: a worker that comes late changes nothing.
 _MINE = (_THIS, Job.attempt == Given("fence", Integer()))
 _HOLD = fixed(select(Job.id).where(*_MINE, Job.state_in(JobState.RUNNING)).with_for_update(read=True))
+_SUCCEED = fixed(move(Event.COMPLETED, *_MINE))
+
+
+def _of(claim: Claim, **values: Any) -> dict[str, Any]:
+    return {"job_id": claim.job_id, "fence": claim.attempt, **values}
+
+
+def holding(claim: Claim) -> Step:
+    """Yields a row where the claim is still the newest and the job still runs; so it stays until the commit."""
+    return Step(_HOLD, _of(claim))
 
 
 def holds(session: Session, claim: Claim) -> bool:
-    """Whether the claim is still the newest and the job still runs; it stays so until the transaction ends."""
-    return _found_mine(session, _HOLD, claim)
+    """Whether `holding` yields one."""
+    return bool(run(session, holding(claim)))
 
 
-def _found_mine(session: Session, statement: str, claim: Claim, **values: Any) -> bool:
-    return bool(run(session, Step(statement, {"job_id": claim.job_id, "fence": claim.attempt, **values})))
+def succeeding(claim: Claim) -> Step:
+    """Settles as completed; yields nothing where the claim is no longer the newest, or the job was cancelled.
 
-
-_SUCCEED = fixed(move(Event.COMPLETED, *_MINE, lease_until=None, settled_at=func.clock_timestamp()))
-
-
-def succeed(session: Session, claim: Claim) -> bool:
-    """Settle as completed. False where the claim is no longer the newest, or the job was cancelled."""
-    return _found_mine(session, _SUCCEED, claim)
+    After its pictures are recorded: they are what it costs.
+    """
+    return Step(_SUCCEED, _of(claim))
 
 
 _FAILURE = Given("failure", JSONB())
-_FAIL = fixed(
-    move(
-        Event.FAILED, *_MINE, detail=_FAILURE, lease_until=None, settled_at=func.clock_timestamp(), error=_FAILURE
-    )
-)
+_FAIL = fixed(move(Event.FAILED, *_MINE, detail=_FAILURE, error=_FAILURE))
 
 
 def fail(session: Session, claim: Claim, failure: Failure) -> bool:
-    """Settle as failed. False as in `succeed`."""
-    return _found_mine(session, _FAIL, claim, failure=Jsonb(failure.to_json()))
+    """Settle as failed. False where the claim is no longer the newest, or the job was cancelled."""
+    return bool(run(session, Step(_FAIL, _of(claim, failure=Jsonb(failure.to_json())))))
 
 
 _RETRY_LATER = fixed(
@@ -240,10 +277,9 @@ _RETRY_LATER = fixed(
 
 
 def retry_later(session: Session, claim: Claim, failure: Failure, *, delay: timedelta, counts: bool) -> bool:
-    """Queue the job again, due after `delay`. False as in `succeed`."""
-    return _found_mine(
-        session, _RETRY_LATER, claim, failure=Jsonb(failure.to_json()), delay=delay, used_up=int(counts)
-    )
+    """Queue the job again, due after `delay`. False as in `fail`."""
+    given = _of(claim, failure=Jsonb(failure.to_json()), delay=delay, used_up=int(counts))
+    return bool(run(session, Step(_RETRY_LATER, given)))
 
 
 _EXTEND = fixed(
@@ -296,7 +332,7 @@ def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
     return [row.id for row in run(session, Step(_TAKE_BACK, {"of_provider": provider}))]
 
 
-_CANCEL = fixed(move(Event.CANCELLED, _THIS, lease_until=None, settled_at=func.clock_timestamp()))
+_CANCEL = fixed(move(Event.CANCELLED, _THIS))
 
 
 def cancel(session: Session, job_id: UUID) -> bool:

@@ -329,7 +329,8 @@ class IdempotencyKey(Base):
     key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[UUID]
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    # Looked at when the transaction ends: the name is taken before its job is recorded.
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", deferrable=True, initially="DEFERRED"))
     created_at: Mapped[datetime] = mapped_column(server_default=now())
 
 

@@ -57,6 +57,7 @@ class Entry(StrEnum):
 
     RESERVED = "reserved"
     SETTLED = "settled"
+    RELEASED = "released"
 
 
 class Account(StrEnum):

@@ -6,10 +6,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core import admission, keys, ledger, results
+from core import admission, images, keys, ledger, results
 from core.bootstrap import Services
 from core.database import run
 from core.generation import GenerationRequest, ResponseFormat, Size
+from core.images import Picture
 from core.keys import Caller
 from core.ledger import Claim, Submission
 from core.orm import Job, Provider
@@ -70,9 +71,21 @@ def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int =
 
 def claim(services: Services, job_id: UUID, *, worker: str = "worker-1") -> Claim:
     with services.database.transaction() as session:
-        claimed = ledger.claim(session, job_id, worker)
+        claimed = try_to_claim(session, job_id, worker)
     assert claimed
     return claimed
+
+
+def try_to_claim(session: Session, job_id: UUID, worker: str) -> Claim | None:
+    return ledger.claim_of(run(session, ledger.claiming(job_id, worker)))
+
+
+def record(session: Session, claim: Claim, picture: Picture, object_key: str) -> None:
+    run(session, images.recording(claim, picture, object_key))
+
+
+def succeed(session: Session, claim: Claim) -> bool:
+    return bool(run(session, ledger.succeeding(claim)))
 
 
 def lose_lease(services: Services, job_id: UUID) -> None:

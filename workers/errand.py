@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core import calls, ledger
-from core.database import UNAVAILABLE, Database
+from core.database import BEGIN, COMMIT, UNAVAILABLE, Database
 from core.errors import Failure, FailureKind
 from core.images import Picture
 from core.ledger import Claim
@@ -78,10 +78,8 @@ class Runner:
         if errand.handle is not None and failure.kind is FailureKind.MISCONFIGURED:
             outcome = CallOutcome.UNKNOWN  # it was accepted; only the way to its pictures is barred
 
-        def work(session: Session) -> None:
-            calls.close_call(session, call_id, outcome, failure)
-
-        self._database.insist(work, seconds=ledger.LEASE.total_seconds())
+        closing = calls.closing(call_id, outcome, failure)
+        self._database.insist_on(BEGIN, closing, COMMIT, seconds=ledger.LEASE.total_seconds())
 
     def _call(self, claim: Claim, errand: Errand) -> Delivered:
         order = _order(claim, errand)

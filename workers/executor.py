@@ -12,8 +12,9 @@ import structlog
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from core import calls, images, ledger
+from core import admission, calls, images, ledger
 from core.bootstrap import Services
+from core.database import BEGIN, COMMIT, Step, run
 from core.errors import Failure, FailureKind, StoreUnavailable
 from core.images import Picture
 from core.ledger import Claim
@@ -85,8 +86,7 @@ class Executor:
 
     def execute(self, job_id: UUID) -> None:
         """Make one attempt, if the ledger says that there is one to make."""
-        with self._services.database.transaction() as session:
-            attempt = self._start(session, job_id)
+        attempt = self._start(job_id)
         if attempt is None:
             log.info("job.not_claimed", job_id=str(job_id))
             return
@@ -104,28 +104,40 @@ class Executor:
             finally:
                 del self._running[get_ident()]
 
-    def _start(self, session: Session, job_id: UUID) -> Attempt | None:
-        """Claim, and see what earlier attempts left to do."""
-        claim = ledger.claim(session, job_id, self._worker)
+    def _start(self, job_id: UUID) -> Attempt | None:
+        """Claim, and see what is to be done: as a rule one call, which is put on record in the same commit."""
+        with self._services.database.line() as line:
+            claimed, opened = line.run(
+                BEGIN,
+                ledger.claiming(job_id, self._worker),
+                calls.opening_first(job_id, self._worker, pictures_per_call=self._pictures_per_call),
+                COMMIT,
+            )
+        claim = ledger.claim_of(claimed)
         if claim is None:
             return None
-        errands, unknown = _left_over(session, claim) if claim.attempt > 1 else ([], 0)
-        done = {position for errand in errands for position in errand.positions}
-        done |= images.stored(session, job_id) if claim.attempt > 1 else set()
-        missing = [position for position in range(claim.request.n) if position not in done]
-        for first in range(0, len(missing), self._pictures_per_call):
-            errands.append(Errand(positions=missing[first : first + self._pictures_per_call]))
+        if opened:
+            errands, unknown = [Errand(positions=list(range(claim.request.n)), call_id=opened[0].id)], 0
+        else:
+            errands, unknown = self._plan(claim)
         situation = Situation(
             failures=claim.failures,
             unknown=unknown,
             age=claim.claimed_at - claim.created_at,
             when_unknown=self._when_unknown,
         )
-        attempt = Attempt(claim=claim, situation=situation, errands=errands)
-        if len(errands) == 1 and errands[0].is_new and not attempt.given_up:
-            # The usual case: claim and call in one commit.
-            errands[0].call_id = calls.open_call(session, claim, positions=errands[0].positions)
-        return attempt
+        return Attempt(claim=claim, situation=situation, errands=errands)
+
+    def _plan(self, claim: Claim) -> tuple[list[Errand], int]:
+        """What earlier attempts left to do, and new calls for all that is missing; how many calls are unknown."""
+        with self._services.database.transaction() as session:
+            errands, unknown = _left_over(session, claim)
+            done = images.stored(session, claim.job_id)
+        done |= {position for errand in errands for position in errand.positions}
+        missing = [position for position in range(claim.request.n) if position not in done]
+        for first in range(0, len(missing), self._pictures_per_call):
+            errands.append(Errand(positions=missing[first : first + self._pictures_per_call]))
+        return errands, unknown
 
     def _run(self, attempt: Attempt) -> None:
         errands, landings = attempt.errands, list[Landing]()
@@ -152,13 +164,10 @@ class Executor:
         landing = self._fetch(claim, errand)
         if not landing.stored:
             return landing
-
-        def work(session: Session) -> bool:
-            mine = ledger.holds(session, claim)
-            _record(session, claim, landing, mine=mine)
-            return mine
-
-        if not self._services.database.insist(work, seconds=PATIENCE_SECONDS):
+        [mine] = self._services.database.insist_on(
+            BEGIN, *_recording(claim, landing), ledger.holding(claim), COMMIT, seconds=PATIENCE_SECONDS
+        )
+        if not mine:
             raise Overtaken
         return Landing(errand=errand, fault=landing.fault)
 
@@ -191,29 +200,46 @@ class Executor:
 
         def work(session: Session) -> None:
             if errand.call_id:
-                calls.close_call(session, errand.call_id, CallOutcome.DELIVERED)
+                run(session, calls.closing(errand.call_id, CallOutcome.DELIVERED))
             if ledger.holds(session, claim):
                 images.hold(session, claim, pictures)
 
         self._services.database.insist(work, seconds=PATIENCE_SECONDS)
 
     def _settle(self, attempt: Attempt, landings: list[Landing]) -> None:
-        """Complete the job, or end the attempt with its gravest fault; record what is not recorded yet."""
+        """Record what is not recorded yet; complete the job, or end the attempt with its gravest fault."""
+        steps = [step for landing in landings for step in _recording(attempt.claim, landing)]
+        called = any(landing.errand.call_id for landing in landings)
         faults = [landing.fault for landing in landings if landing.fault]
-        fault = gravest(faults) if faults else None
+        if faults:
+            self._fall_short(attempt, faults, steps, called=called)
+        else:
+            self._succeed(attempt, steps)
+            if called and self._standing.report_success(self._services.database):
+                self._services.intake.start_due(self._name)  # it may be asked for more than one picture again
 
+    def _succeed(self, attempt: Attempt, steps: list[Step]) -> None:
+        """The end of nearly every job, hence in one round trip with the admission of what comes next."""
+        job_id = attempt.claim.job_id
+        settled, _, admitted = self._services.database.insist_on(
+            *(BEGIN, *steps, ledger.succeeding(attempt.claim), COMMIT),
+            *admission.steps(self._name),
+            seconds=PATIENCE_SECONDS,
+        )
+        if settled:
+            self._services.notifier.announce(job_id)
+        self._services.broker.publish(self._name, [row.id for row in admitted])
+        log.info("job.attempt_ended", provider=self._name, state=JobState.COMPLETED if settled else "overtaken")
+
+    def _fall_short(self, attempt: Attempt, faults: list[Fault], steps: list[Step], *, called: bool) -> None:
         def move(session: Session) -> JobState | None:
-            if fault:
-                state = _retry_or_fail(session, attempt, fault)
-            else:
-                state = JobState.COMPLETED if ledger.succeed(session, attempt.claim) else None
-            for landing in landings:
-                _record(session, attempt.claim, landing, mine=state is not None)
-            if any(landing.errand.call_id for landing in landings):
+            for step in steps:
+                run(session, step)
+            if called:
                 kinds = [fault.failure.kind for fault in faults]
                 pauses = [fault.retry_after for fault in faults if fault.retry_after is not None]
                 self._standing.report(session, kinds, max(pauses, default=None))
-            return state
+            return _retry_or_fail(session, attempt, gravest(faults))
 
         self._conclude(attempt, move)
 
@@ -227,7 +253,7 @@ class Executor:
         self._conclude(attempt, move)
 
     def _conclude(self, attempt: Attempt, move: Callable[[Session], JobState | None]) -> None:
-        """Commit the end of an attempt, tell who waits, and fill the slots that fell free."""
+        """Commit the end of an attempt that fell short, tell who waits, and fill the slots that fell free."""
         state = self._services.database.insist(move, seconds=PATIENCE_SECONDS)
         if state in SETTLED:
             self._services.notifier.announce(attempt.claim.job_id)
@@ -246,16 +272,14 @@ def _left_over(session: Session, claim: Claim) -> tuple[list[Errand], int]:
     return held + accepted, calls.unknown(session, claim.job_id)
 
 
-def _record(session: Session, claim: Claim, landing: Landing, *, mine: bool) -> None:
-    """Put landed pictures on the ledger, if the job is still ours; that they were delivered is true either way."""
-    if not landing.stored:
-        return
-    if landing.errand.call_id:
-        calls.close_call(session, landing.errand.call_id, CallOutcome.DELIVERED)
-    if mine:
-        images.record(session, claim, landing.stored)
-        if landing.errand.held:
-            images.let_go(session, claim.job_id, landing.errand.positions)
+def _recording(claim: Claim, landing: Landing) -> list[Step]:
+    """Puts landed pictures on the ledger, if the claim holds; that they were delivered is true either way."""
+    steps = [images.recording(claim, picture, object_key) for picture, object_key in landing.stored]
+    if landing.stored and landing.errand.call_id:
+        steps.append(calls.closing(landing.errand.call_id, CallOutcome.DELIVERED))
+    if landing.stored and landing.errand.held:
+        steps.append(images.letting_go(claim.job_id, landing.errand.positions))
+    return steps
 
 
 def _retry_or_fail(session: Session, attempt: Attempt, fault: Fault) -> JobState | None:
@@ -267,5 +291,5 @@ def _retry_or_fail(session: Session, attempt: Attempt, fault: Fault) -> JobState
         return JobState.QUEUED if moved else None
     if not ledger.fail(session, attempt.claim, fault.failure):
         return None
-    images.let_go(session, attempt.claim.job_id)
+    run(session, images.letting_go(attempt.claim.job_id))
     return JobState.FAILED

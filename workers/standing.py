@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 from sqlalchemy.orm import Session
 
 from core import breaker
+from core.database import UNAVAILABLE, Database
 from core.errors import FailureKind
 from workers.providers.errors import Throttled
 
@@ -36,14 +38,21 @@ class Standing:
             raise Throttled("paused", retry_after=left)
 
     def report(self, session: Session, kinds: Iterable[FailureKind], retry_after: float | None) -> None:
-        """Tell the ledger how an attempt's calls went: `kinds` of its faults, none where all was well."""
+        """Tell the ledger of the faults, of these `kinds`, that an attempt's calls ended with."""
         found = set(kinds)
         if FailureKind.THROTTLED in found:
             self._pause(session, USUAL_PAUSE if retry_after is None else retry_after)
         if found & TROUBLE:
             self._fail(session)
         elif FailureKind.THROTTLED not in found:
-            self._succeed(session)
+            self._recover(session)
+
+    def report_success(self, database: Database) -> bool:
+        """Tell the ledger that all was well: True where that was news. Mostly it is none; there is a next time."""
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
+            with suppress(*UNAVAILABLE), database.transaction() as session:
+                return self._recover(session)
+        return False
 
     def _pause(self, session: Session, seconds: float) -> None:
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
@@ -55,9 +64,9 @@ class Standing:
         if until:
             log.error("provider.taken_out", provider=self._provider, until=until.isoformat())
 
-    def _succeed(self, session: Session) -> None:
-        if time.monotonic() - self._checked < CHECK_SECONDS:
-            return
+    def _recover(self, session: Session) -> bool:
         self._checked = time.monotonic()
-        if breaker.report_success(session, self._provider):
+        recovered = breaker.report_success(session, self._provider)
+        if recovered:
             log.info("provider.back", provider=self._provider)
+        return recovered

@@ -58,7 +58,9 @@ def upgrade() -> None:
         sa.Column(
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id")),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id"), initially="DEFERRED", deferrable=True
+        ),
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("fk_idempotency_keys_key_id")),
         sa.PrimaryKeyConstraint("key_id", "name", name=op.f("pk_idempotency_keys")),
     )
@@ -74,7 +76,7 @@ def upgrade() -> None:
             "at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
         sa.CheckConstraint("account IN ('budget', 'reserved', 'spent')", name=op.f("ck_postings_account")),
-        sa.CheckConstraint("entry IN ('reserved', 'settled')", name=op.f("ck_postings_entry")),
+        sa.CheckConstraint("entry IN ('reserved', 'settled', 'released')", name=op.f("ck_postings_entry")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_postings_job_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_postings")),
     )

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from api.app import create_app
 from api.errors import FAILURES
 from api.waiting import WaitingRoom
-from core import images, ledger, results
+from core import ledger, results
 from core.bootstrap import Services, assemble
 from core.database import Database
 from core.errors import Failure, FailureKind
@@ -80,14 +80,15 @@ def play(services: Services) -> Iterator[Play]:
 
 def deliver(services: Services, claim: Claim) -> None:
     """Store as many pictures as were asked for, settle the job, and tell nobody."""
-    stored = []
+    pictures = []
     for position in range(claim.request.n):
         picture = Picture(position=position, png=b"png %d" % next(_bytes), revised_prompt=REVISED)
         services.storage.put(picture.object_key, picture.png)
-        stored.append((picture, picture.object_key))
+        pictures.append(picture)
     with services.database.transaction() as session:
-        images.record(session, claim, stored)
-        assert ledger.succeed(session, claim)
+        for picture in pictures:
+            builders.record(session, claim, picture, picture.object_key)
+        assert builders.succeed(session, claim)
 
 
 def succeed(services: Services, claim: Claim) -> None:
@@ -251,8 +252,8 @@ def test_a_paid_picture_that_cannot_be_read_back_is_not_to_be_bought_again(
     def succeed_and_lose(services: Services, claim: Claim) -> None:
         picture = Picture(position=0, png=b"png", revised_prompt=None)
         with services.database.transaction() as session:
-            images.record(session, claim, [(picture, "never/stored.png")])
-        settle(services, claim, lambda session: ledger.succeed(session, claim))
+            builders.record(session, claim, picture, "never/stored.png")
+        settle(services, claim, lambda session: builders.succeed(session, claim))
 
     play(succeed_and_lose)
 

@@ -4,7 +4,6 @@ from hashlib import sha256
 import pytest
 from flask.testing import FlaskClient
 
-from core import images, ledger
 from core.bootstrap import Services
 from core.images import LIFETIME, Picture
 from core.orm import Image
@@ -25,8 +24,8 @@ def picture(services: Services) -> Picture:
     key = picture.object_key
     services.storage.put(key, picture.png)
     with services.database.transaction() as session:
-        images.record(session, claim, [(picture, key)])
-        assert ledger.succeed(session, claim)
+        builders.record(session, claim, picture, key)
+        assert builders.succeed(session, claim)
     return picture
 
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-from core import admission, ledger
+from core import admission
 from core.bootstrap import Services
 from core.states import JobState
 from tests import builders
@@ -29,7 +29,7 @@ def test_running_jobs_take_slots_and_settled_ones_give_them_back(services: Servi
     assert admit(services) == []
 
     with services.database.transaction() as session:
-        assert ledger.succeed(session, claim)
+        assert builders.succeed(session, claim)
     assert admit(services) == [second]
 
 

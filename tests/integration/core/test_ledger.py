@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import admission, calls, ledger, results
 from core.bootstrap import Services
+from core.database import run
 from core.errors import Failure, FailureKind
 from core.ledger import Claim
 from core.orm import Job
@@ -35,7 +36,7 @@ def test_eight_workers_claim_one_job_and_one_wins(services: Services) -> None:
 
     def claim(number: int) -> Claim | None:
         with services.database.transaction() as session:
-            return ledger.claim(session, job_id, f"worker-{number}")
+            return builders.try_to_claim(session, job_id, f"worker-{number}")
 
     with ThreadPoolExecutor(8) as workers:
         claims = list(workers.map(claim, range(8)))
@@ -54,23 +55,23 @@ def test_a_late_worker_cannot_settle_a_newer_attempt(services: Services) -> None
     assert admission.admit(services.database, "openai") == [job_id]
     newer = builders.claim(services, job_id, worker="newer")
 
-    assert not settle(services, ledger.succeed, late)
+    assert not settle(services, builders.succeed, late)
     assert not settle(services, lambda session, claim: ledger.fail(session, claim, FAILURE), late)
     assert builders.job_of(services, job_id).worker == "newer"
-    assert settle(services, ledger.succeed, newer)
+    assert settle(services, builders.succeed, newer)
     assert builders.state_of(services, job_id) is JobState.COMPLETED
 
 
 def test_a_settled_job_moves_no_more(services: Services) -> None:
     claim = builders.claim(services, builders.make_job(services))
-    assert settle(services, ledger.succeed, claim)
+    assert settle(services, builders.succeed, claim)
 
     with services.database.transaction() as session:
-        assert not ledger.succeed(session, claim)
+        assert not builders.succeed(session, claim)
         assert not ledger.fail(session, claim, FAILURE)
         assert not ledger.retry_later(session, claim, FAILURE, delay=timedelta(0), counts=True)
         assert not ledger.cancel(session, claim.job_id)
-        assert ledger.claim(session, claim.job_id, "another") is None
+        assert builders.try_to_claim(session, claim.job_id, "another") is None
     assert builders.state_of(services, claim.job_id) is JobState.COMPLETED
 
 
@@ -81,7 +82,7 @@ def test_every_move_leaves_its_event(services: Services) -> None:
     admission.admit(services.database, "openai")
     again = builders.claim(services, claim.job_id)
 
-    assert settle(services, ledger.succeed, again)
+    assert settle(services, builders.succeed, again)
     assert events(services, claim) == [
         Event.RECORDED,
         Event.ADMITTED,
@@ -140,7 +141,7 @@ def test_a_job_is_cancelled_before_it_runs(services: Services, *, admitted: bool
 
     with services.database.transaction() as session:
         assert ledger.cancel(session, job_id)
-        assert ledger.claim(session, job_id, "worker") is None
+        assert builders.try_to_claim(session, job_id, "worker") is None
 
     assert builders.state_of(services, job_id) is JobState.CANCELLED
 
@@ -150,7 +151,7 @@ def test_a_job_cancelled_while_it_runs_is_not_completed_any_more(services: Servi
     with services.database.transaction() as session:
         assert ledger.cancel(session, claim.job_id)
 
-    assert not settle(services, ledger.succeed, claim)
+    assert not settle(services, builders.succeed, claim)
     assert builders.state_of(services, claim.job_id) is JobState.CANCELLED
 
 
@@ -158,7 +159,7 @@ def test_calls_that_a_lost_worker_had_sent_count_as_unknown(services: Services) 
     claim = builders.claim(services, builders.make_job(services))
     with services.database.transaction() as session:
         told = calls.open_call(session, claim, positions=[0])
-        calls.close_call(session, told, CallOutcome.FAILED, FAILURE)
+        run(session, calls.closing(told, CallOutcome.FAILED, FAILURE))
         calls.open_call(session, claim, positions=[0])
 
     with services.database.transaction() as session:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from core import calls, images, ledger
 from core.bootstrap import Services
+from core.database import run
 from core.errors import Failure, FailureKind
 from core.orm import ProviderCall
 from core.states import CallOutcome, JobState
@@ -183,7 +184,8 @@ def test_what_is_paid_for_is_fetched_though_nothing_new_may_be_ordered(services:
     with services.database.transaction() as session:
         calls.accept_call(session, calls.open_call(session, claim, positions=[1]), {"task": 1})
         for _ in range(2):
-            calls.close_call(session, calls.open_call(session, claim, positions=[0]), CallOutcome.UNKNOWN)
+            lost = calls.open_call(session, claim, positions=[0])
+            run(session, calls.closing(lost, CallOutcome.UNKNOWN))
         assert ledger.retry_later(session, claim, FAILURE, delay=timedelta(0), counts=True)
     provider = FakePollingProvider()
 

@@ -1,0 +1,156 @@
+"""A key's money: set aside when a job comes in, spent on the pictures it got, given back for the rest.
+
+Pieces of the statements by which the ledger records and settles jobs: money moves where its job does, or not.
+Dollars, exact; days and months are those of UTC.
+"""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Date,
+    Insert,
+    Numeric,
+    Select,
+    Update,
+    Uuid,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.database import Given
+from core.errors import CapReached, DarkroomError, TooManyInFlight
+from core.orm import Budget, Closed, Image, Job, Posting
+from core.states import Account, Entry
+
+PRICE = Given("price", Numeric())
+_TODAY = cast(func.timezone("UTC", func.statement_timestamp()), Date)
+_THIS_MONTH = cast(func.date_trunc("month", func.timezone("UTC", func.statement_timestamp())), Date)
+_USED_TODAY = case((Budget.day >= _TODAY, Budget.used_today), else_=0)
+_USED_THIS_MONTH = case((Budget.month >= _THIS_MONTH, Budget.used_this_month), else_=0)
+
+
+def _fits(cap: InstrumentedAttribute[Decimal | None], used: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(cap.is_(None), used + PRICE <= cap)
+
+
+def reserving() -> Update:
+    """Sets a new job's price aside; yields nothing where a cap or the most jobs in flight stand against it."""
+    return (
+        update(Budget)
+        .where(
+            Budget.key_id == Given("key_id", Uuid()),
+            _fits(Budget.cap, Budget.reserved + Budget.spent),
+            _fits(Budget.cap_a_day, _USED_TODAY),
+            _fits(Budget.cap_a_month, _USED_THIS_MONTH),
+            or_(Budget.most_in_flight.is_(None), Budget.in_flight < Budget.most_in_flight),
+        )
+        .values(
+            reserved=Budget.reserved + PRICE,
+            used_today=_USED_TODAY + PRICE,
+            day=func.greatest(Budget.day, _TODAY),
+            used_this_month=_USED_THIS_MONTH + PRICE,
+            month=func.greatest(Budget.month, _THIS_MONTH),
+            in_flight=Budget.in_flight + 1,
+        )
+        .returning(Budget.key_id)
+    )
+
+
+def reservation(recorded: CTE) -> Insert:
+    """The postings of jobs that were just recorded."""
+    return _postings(*_moved(recorded, Entry.RESERVED, recorded.c.price, (Account.BUDGET, Account.RESERVED)))
+
+
+def charge() -> ColumnElement[Decimal]:
+    """What a job comes to: its pictures on the ledger, however it ends."""
+    return Job.unit_price * select(func.count()).where(Image.job_id == Job.id).scalar_subquery()
+
+
+def settlement(settled: CTE) -> tuple[Update, Insert]:
+    """The budgets and the postings of jobs that were just settled."""
+    rest = settled.c.price - settled.c.charged
+    created = func.timezone("UTC", settled.c.created_at)
+    sums = (
+        select(
+            settled.c.key_id,
+            func.count().label("jobs"),
+            func.sum(settled.c.price).label("price"),
+            func.sum(settled.c.charged).label("charged"),
+            func.coalesce(func.sum(rest).filter(created >= _TODAY), 0).label("rest_of_today"),
+            func.coalesce(func.sum(rest).filter(created >= _THIS_MONTH), 0).label("rest_of_this_month"),
+        )
+        .group_by(settled.c.key_id)
+        .subquery("sums")
+    )
+    budgets = (
+        update(Budget)
+        .where(Budget.key_id == sums.c.key_id)
+        .values(
+            reserved=Budget.reserved - sums.c.price,
+            spent=Budget.spent + sums.c.charged,
+            # At midnight a job may have been counted on the other side of it.
+            used_today=func.greatest(
+                Budget.used_today - case((Budget.day >= _TODAY, sums.c.rest_of_today), else_=0), 0
+            ),
+            used_this_month=func.greatest(
+                Budget.used_this_month - case((Budget.month >= _THIS_MONTH, sums.c.rest_of_this_month), else_=0), 0
+            ),
+            in_flight=Budget.in_flight - sums.c.jobs,
+        )
+    )
+    postings = _postings(
+        *_moved(settled, Entry.SETTLED, settled.c.charged, (Account.RESERVED, Account.SPENT)),
+        *_moved(settled, Entry.RELEASED, rest, (Account.RESERVED, Account.BUDGET)),
+    )
+    return budgets, postings
+
+
+def _moved(jobs: CTE, entry: Entry, amount: ColumnElement[Any], way: tuple[Account, Account]) -> list[Select[Any]]:
+    """Both sides of money that goes from one account to another."""
+    source, target = way
+    return [
+        select(
+            jobs.c.id,
+            jobs.c.key_id,
+            literal(entry, Closed(Entry)),
+            literal(account, Closed(Account)),
+            side,
+        ).where(amount != 0)
+        for account, side in ((source, -amount), (target, amount))
+    ]
+
+
+def _postings(*sides: Select[Any]) -> Insert:
+    columns = ["job_id", "key_id", "entry", "account", "amount"]
+    return insert(Posting).from_select(columns, union_all(*sides))
+
+
+def refusal(session: Session, key_id: UUID, price: Decimal) -> DarkroomError | None:
+    """Why a key's budget has no room for a price; None where it has by now."""
+    today, month = _USED_TODAY.label("used_today"), _USED_THIS_MONTH.label("used_this_month")
+    budget, used_today, used_this_month = session.execute(
+        select(Budget, today, month).where(Budget.key_id == key_id)
+    ).one()
+    if budget.most_in_flight is not None and budget.in_flight >= budget.most_in_flight:
+        return TooManyInFlight(budget.most_in_flight)
+    used = {
+        "cap": (budget.cap, budget.reserved + budget.spent),
+        "cap_a_month": (budget.cap_a_month, used_this_month),
+        "cap_a_day": (budget.cap_a_day, used_today),
+    }
+    for name, (cap, already) in used.items():
+        if cap is not None and already + price > cap:
+            return CapReached(name)
+    return None
