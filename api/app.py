@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from api import envelopes, headers, health, images, models, pictures
 from api.auth import Gate
-from api.validation import read_json
+from api.bodies import read_json
 from api.waiting import WaitingRoom
 from core.bootstrap import Services
 from core.keys import Caller
@@ -39,13 +39,11 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
 
     @app.get("/v1/models")
     def list_models() -> ResponseReturnValue:
-        caller()
-        return models.every(services.catalog)
+        return models.every(services.catalog, caller())
 
     @app.get("/v1/models/<path:model_id>")
     def retrieve_model(model_id: str) -> ResponseReturnValue:
-        caller()
-        return models.one(services.catalog, model_id)
+        return models.one(services.catalog, caller(), model_id)
 
     @app.get("/files/<name>")
     def picture(name: str) -> ResponseReturnValue:

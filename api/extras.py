@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.schemas import ImageGenerationBody
-from api.wording import ENUMS, not_a_member, not_text
+from api.wording import ENUMS, Code, not_a_member, not_text
 from core.catalog import Model
 from core.errors import InvalidRequest
 from core.offers import Extra
@@ -34,7 +34,7 @@ def _check(name: Extra, value: Any) -> None:
     if name is Extra.OUTPUT_COMPRESSION and value < UNCOMPRESSED:
         raise InvalidRequest(
             "Compression less than 100 is not supported for PNG output format.",
-            code="invalid_png_output_compression",
+            code=Code.INVALID_PNG_OUTPUT_COMPRESSION,
             param=name,
             type="image_generation_user_error",
         )

@@ -4,16 +4,21 @@ from typing import Any
 
 from api.schemas import model_response
 from core.catalog import Catalog
-from core.errors import ModelMissing
+from core.errors import ModelForbidden, ModelMissing
+from core.keys import Caller
 
 
-def every(catalog: Catalog) -> dict[str, Any]:
-    return {"object": "list", "data": [model_response(model) for model in catalog.models]}
+def every(catalog: Catalog, caller: Caller) -> dict[str, Any]:
+    """Those that the caller may use."""
+    allowed = [model for model in catalog.models if caller.may_use(model.id)]
+    return {"object": "list", "data": [model_response(model) for model in allowed]}
 
 
-def one(catalog: Catalog, model_id: str) -> dict[str, Any]:
-    """Raises ModelMissing."""
+def one(catalog: Catalog, caller: Caller, model_id: str) -> dict[str, Any]:
+    """Raises ModelMissing, ModelForbidden."""
     model = catalog.model(model_id)
     if model is None:
         raise ModelMissing(model_id)
+    if not caller.may_use(model_id):
+        raise ModelForbidden(model_id)
     return model_response(model)

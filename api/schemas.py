@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.catalog import Model
 from core.results import Image, Result
 
+Name = Annotated[str, Field(max_length=64)]
+Note = Annotated[str, Field(max_length=512)]
+
 
 class ImageGenerationBody(BaseModel):
     """Types and ranges that hold for every model; null means the default wherever null is allowed."""
@@ -22,6 +25,10 @@ class ImageGenerationBody(BaseModel):
     style: str | None = None
     response_format: str | None = None
     user: str = ""
+    # Pictures come whole: api/validation.py refuses `true` by name.
+    stream: bool | None = None
+    # Beyond OpenAI's contract: kept with the job, which can be found by it.
+    metadata: Annotated[dict[Name, Note], Field(max_length=16)] | None = None
 
     # What only some models take; api/validation.py refuses it by name for all others.
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None

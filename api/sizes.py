@@ -1,12 +1,11 @@
 """Which size is asked for: one of the model's own, or a free one within OpenAI's rules."""
 
-from api.wording import not_a_member
+from api.wording import AUTO, Code, not_a_member
 from core.catalog import Catalog, Model
 from core.errors import InvalidRequest
 from core.generation import Size
 from core.offers import SIZE
 
-AUTO = "auto"
 # gpt-image-2 and later (OpenAI's OpenAPI document 2.3.0).
 STEP = 16
 LONGEST_EDGE = 3840
@@ -24,8 +23,8 @@ def choose(text: str | None, model: Model, catalog: Catalog) -> Size:
     if model.free_sizes:
         return _free(text)
     if any(text == str(size) for other in catalog.models for size in other.sizes):
-        raise InvalidRequest("The size is not supported by this model.", code="invalid_size", param="size")
-    raise not_a_member("size", text, list(offered))
+        raise InvalidRequest("The size is not supported by this model.", code=Code.INVALID_SIZE, param="size")
+    raise not_a_member("size", text, [*offered, AUTO])
 
 
 def _free(text: str) -> Size:
@@ -44,7 +43,7 @@ def _free(text: str) -> Size:
 def _not_a_size(text: str, rule: str) -> InvalidRequest:
     return InvalidRequest(
         f"Invalid size '{text}'. {rule}",
-        code="invalid_value",
+        code=Code.INVALID_VALUE,
         param="size",
         type="image_generation_user_error",
     )

@@ -1,23 +1,29 @@
 """A body becomes a GenerationRequest, or an InvalidRequest in OpenAI's own wording."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from flask import Request
 from pydantic import ValidationError
 
 from api import extras, sizes
 from api.extras import is_text
 from api.schemas import ImageGenerationBody
-from api.wording import ENUMS, kind, missing, not_a_member, not_text, refuse, too_long, unknown
+from api.wording import (
+    AUTO,
+    ENUMS,
+    Code,
+    first,
+    missing,
+    not_a_member,
+    not_text,
+    too_long,
+    unknown,
+)
 from core.catalog import Catalog, Model
 from core.errors import InvalidRequest
 from core.generation import GenerationRequest, ResponseFormat
 from core.offers import Extra
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,51 +33,24 @@ class Checked:
     request: GenerationRequest
     model: Model
     dropped: tuple[str, ...]
-
-
-def read_json(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises InvalidRequest."""
-    if request.mimetype != "application/json":
-        given = request.headers.get("Content-Type", "")
-        raise InvalidRequest(
-            f"Unsupported content type: '{request.mimetype}'. This API method only accepts 'application/json' "
-            f"requests, but you specified the header 'Content-Type: {given}'. "
-            "Please try again with a supported content type."
-        )
-    try:
-        body = json.loads(request.get_data(), parse_constant=_not_json)
-    except (ValueError, RecursionError):  # the latter: nested beyond all reason
-        raise InvalidRequest(
-            "We could not parse the JSON body of your request. (HINT: the body must be valid JSON, "
-            "sent with the header 'Content-Type: application/json'.)"
-        ) from None
-    if not isinstance(body, dict):
-        raise InvalidRequest(
-            f"Invalid type for the request body: expected an object, but got {kind(body)} instead.",
-            code="invalid_type",
-        )
-    return body
-
-
-def _not_json(word: str) -> NoReturn:
-    """Python would read NaN and Infinity, JSON knows neither."""
-    raise ValueError(word)
+    metadata: Mapping[str, str] | None
 
 
 def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> Checked:
-    """Check a body against the contract and against its model. Raises InvalidRequest.
+    """Check a body against the contract and against its model, in the order in which OpenAI's service does.
 
-    Past this line nothing is checked again.
+    Raises InvalidRequest. Past this line nothing is checked again.
     """
-    _refuse_unknown(body, catalog, default_model)
-    try:
-        fields = ImageGenerationBody.model_validate(body)
-    except ValidationError as error:
-        refuse(error.errors(include_url=False))
-    model = _model(default_model if fields.model is None else fields.model, catalog)
+    named = default_model if body.get("model") is None else body["model"]
+    model = catalog.model(named) if isinstance(named, str) else None
+    _refuse_unknown(body, model)
+    _check_prompt(body.get("prompt"), model)
+    fields = _typed(body, model)
+    if model is None:
+        raise _no_model(named)
     request = GenerationRequest(
         model=model.id,
-        prompt=_prompt(fields.prompt, model),
+        prompt=fields.prompt,
         n=_n(fields.n or 1, model),
         size=sizes.choose(fields.size, model, catalog),
         quality=_quality(fields.quality, model),
@@ -79,71 +58,94 @@ def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> 
         response_format=_response_format(fields.response_format, model),
         extras=extras.choose(fields, model),
     )
-    return Checked(request, model, _dropped(fields, request, model))
+    return Checked(request, model, _dropped(fields, request, model), _metadata(fields.metadata))
 
 
-def _refuse_unknown(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> None:
+def _refuse_unknown(body: dict[str, Any], model: Model | None) -> None:
     """What is known depends on the model; one that is not known itself is refused later, after other faults."""
-    named = default_model if body.get("model") is None else body["model"]
-    model = catalog.model(named) if isinstance(named, str) else None
-    foreign = {*Extra} - {*model.extras, *model.dropped} if model else set()
-    for name in body:
-        if name not in ImageGenerationBody.model_fields or name in foreign:
+    for name, value in body.items():
+        if name not in ImageGenerationBody.model_fields or _is_foreign(name, value, model):
             raise unknown(name)
 
 
-def _model(name: str | None, catalog: Catalog) -> Model:
-    if name is None:
-        raise missing("model")
-    model = catalog.model(name)
-    if model is None:
-        raise InvalidRequest(
-            f"The model '{name}' does not exist.",
-            code="invalid_value",
-            param="model",
-            type="image_generation_user_error",
-        )
-    return model
+def _is_foreign(name: str, value: object, model: Model | None) -> bool:
+    """Whether the model has no such parameter; of OpenAI's own, asking for nothing is no use of it."""
+    if name == "stream":
+        return value is True
+    if model is None or name in model.dropped:
+        return False
+    if name == "style":
+        return value is not None and not model.styles
+    return name in {*Extra} - {*model.extras}
 
 
-def _prompt(prompt: str, model: Model) -> str:
+def _check_prompt(prompt: object, model: Model | None) -> None:
+    if not isinstance(prompt, str) or model is None:
+        return
     if len(prompt) > model.max_prompt:
         raise too_long("prompt", prompt, model.max_prompt)
     if not is_text(prompt):
         raise not_text("prompt")
-    return prompt
+
+
+def _typed(body: dict[str, Any], model: Model | None) -> ImageGenerationBody:
+    try:
+        return ImageGenerationBody.model_validate(body)
+    except ValidationError as error:
+        choices = {"quality": _qualities(model), "style": _styles(model)} if model else {}
+        raise first(error.errors(include_url=False), {**ENUMS, **choices}) from None
+
+
+def _no_model(name: str | None) -> InvalidRequest:
+    if name is None:
+        return missing("model")
+    return InvalidRequest(
+        f"The model '{name}' does not exist.",
+        code=Code.INVALID_VALUE,
+        param="model",
+        type="image_generation_user_error",
+    )
 
 
 def _n(n: int, model: Model) -> int:
     if n > model.max_n:
         only = f"n={model.max_n}" if model.max_n == 1 else f"n<={model.max_n}"
-        raise InvalidRequest(f"You must provide {only} for this model.", code="invalid_value", param="n")
+        raise InvalidRequest(f"You must provide {only} for this model.", code=Code.INVALID_VALUE, param="n")
     return n
 
 
 def _quality(text: str | None, model: Model) -> str:
-    if text is None or text == AUTO:
-        return model.default_quality
-    if "quality" in model.dropped and text in ENUMS["quality"]:
-        return model.default_quality
-    return _member("quality", text, model.qualities)
+    chosen = AUTO if text is None else _member("quality", text, _qualities(model))
+    return chosen if chosen in model.qualities else model.default_quality
+
+
+def _qualities(model: Model) -> Sequence[str]:
+    dropped = ENUMS["quality"] if "quality" in model.dropped else ()
+    return list(dict.fromkeys([*model.qualities, *dropped, AUTO]))
 
 
 def _style(text: str | None, model: Model) -> str | None:
     if text is None:
         return model.default_style
-    if "style" in model.dropped:
-        _member("style", text, ENUMS["style"])
-        return None
-    if not model.styles:
-        raise unknown("style")
-    return _member("style", text, model.styles)
+    chosen = _member("style", text, _styles(model))
+    return chosen if chosen in model.styles else None
+
+
+def _styles(model: Model) -> Sequence[str]:
+    return model.styles or ENUMS["style"]
 
 
 def _response_format(text: str | None, model: Model) -> ResponseFormat:
     if text is None:
         return model.default_response_format
     return ResponseFormat(_member("response_format", text, ENUMS["response_format"]))
+
+
+def _metadata(metadata: dict[str, str] | None) -> dict[str, str] | None:
+    for name, value in (metadata or {}).items():
+        if not is_text(name + value):
+            raise not_text(f"metadata.{name}")
+    return metadata
 
 
 def _member(name: str, text: str, offered: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from api.validation import read_json
+from api.bodies import read_json
 from core.errors import InvalidRequest
 
 

@@ -151,8 +151,8 @@ def test_what_is_settled_here_is_not_carried_to_the_provider(with_gpt: Catalog) 
         ("output_format", "jpeg", "Invalid value: 'jpeg'. Supported values are: 'png'."),
         ("output_compression", 80, "Compression less than 100 is not supported for PNG output format."),
         ("background", "pink", "Supported values are: 'transparent', 'opaque', and 'auto'."),
-        ("moderation", "none", "Supported values are: 'low' and 'auto'."),
-        ("quality", "hd", "Invalid value: 'hd'. Supported values are: 'low', 'medium', and 'high'."),
+        ("moderation", "none", "Supported values are: 'auto' and 'low'."),
+        ("quality", "hd", "Invalid value: 'hd'. Supported values are: 'low', 'medium', 'high', and 'auto'."),
     ],
 )
 def test_what_cannot_be_kept_to_is_refused(with_gpt: Catalog, name: str, value: object, message: str) -> None:

@@ -121,7 +121,7 @@ def test_text_is_a_string(field: str, given: object, kind: str) -> None:
 @pytest.mark.parametrize(
     ("field", "listed"),
     [
-        ("quality", "'standard' or 'hd'"),
+        ("quality", "'standard', 'hd', or 'auto'"),
         ("style", "'vivid' or 'natural'"),
         ("response_format", "'url' or 'b64_json'"),
     ],
@@ -136,10 +136,10 @@ def test_a_choice_of_the_wrong_type_is_told_the_choices(field: str, listed: str)
 @pytest.mark.parametrize(
     ("field", "listed"),
     [
-        ("quality", "'standard' and 'hd'"),
+        ("quality", "'standard', 'hd', and 'auto'"),
         ("style", "'vivid' and 'natural'"),
         ("response_format", "'url' and 'b64_json'"),
-        ("size", "'1024x1024', '1024x1792', and '1792x1024'"),
+        ("size", "'1024x1024', '1024x1792', '1792x1024', and 'auto'"),
     ],
 )
 @pytest.mark.parametrize("given", ["grand", "", "HD", "\0", LONE])
@@ -179,7 +179,7 @@ def test_another_models_size_is_a_fault_of_its_own(model: str, size: str) -> Non
 def test_a_size_of_no_model_is_told_the_models_own(size: str) -> None:
     refused = refuse(size=size)
 
-    assert refused.message.endswith("Supported values are: '256x256', '512x512', and '1024x1024'.")
+    assert refused.message.endswith("Supported values are: '256x256', '512x512', '1024x1024', and 'auto'.")
     assert (refused.code, refused.param) == ("invalid_value", "size")
 
 
@@ -192,7 +192,7 @@ def test_auto_is_the_default(model: str, field: str) -> None:
 def test_dall_e_2_knows_one_quality() -> None:
     refused = refuse(quality="hd")
 
-    assert refused.message == "Invalid value: 'hd'. Supported values are: 'standard'."
+    assert refused.message == "Invalid value: 'hd'. Supported values are: 'standard' and 'auto'."
     assert accept(quality="standard").quality == "standard"
 
 
@@ -204,7 +204,26 @@ def test_dall_e_2_knows_no_style(style: str) -> None:
     assert (refused.code, refused.param) == ("unknown_parameter", "style")
 
 
-@pytest.mark.parametrize("name", ["stream", "background", "Prompt", "", "é", LONE])
+@pytest.mark.parametrize("value", [None, False])
+def test_not_to_stream_is_what_is_done_anyway(value: bool | None) -> None:  # noqa: FBT001
+    assert accept(stream=value) == accept()
+
+
+def test_streaming_is_refused_by_name() -> None:
+    refused = refuse(stream=True)
+
+    assert (refused.code, refused.message) == ("unknown_parameter", "Unknown parameter: 'stream'.")
+
+
+@pytest.mark.parametrize(("given", "kind"), [("yes", "a string"), (0, "an integer"), (1, "an integer")])
+def test_stream_is_a_boolean(given: object, kind: str) -> None:
+    refused = refuse(stream=given)
+
+    assert refused.message == f"Invalid type for 'stream': expected a boolean, but got {kind} instead."
+    assert (refused.code, refused.param) == ("invalid_type", "stream")
+
+
+@pytest.mark.parametrize("name", ["partial_images", "background", "Prompt", "", "é", LONE])
 @pytest.mark.parametrize("value", [None, False, "x", {"deep": [1]}])
 def test_an_unknown_parameter_is_refused_by_name(name: str, value: object) -> None:
     refused = refuse(**{name: value})
@@ -218,7 +237,10 @@ def test_an_unknown_parameter_is_refused_by_name(name: str, value: object) -> No
     [
         ({"quality": 7, "n": 0, "prompt": "", "stream": True}, "stream"),
         ({"quality": 7, "n": 0, "prompt": "", LONE: 1}, LONE),
+        ({"style": "vivid", "n": 0, "prompt": ""}, "style"),
         ({"quality": 7, "n": 0, "prompt": ""}, "prompt"),
+        ({"quality": 7, "n": 0, "prompt": "x" * 1001}, "prompt"),
+        ({"quality": 7, "n": 0, "prompt": "\0"}, "prompt"),
         ({"quality": 7, "n": 0, "prompt": None}, "prompt"),
         ({"quality": 7, "n": 0}, "n"),
         ({"quality": 7, "size": "32x32"}, "quality"),
