@@ -1,6 +1,7 @@
 """Makes what a test needs on the ledger, by the same moves as the product."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -11,7 +12,7 @@ from core.bootstrap import Services
 from core.database import run
 from core.generation import GenerationRequest, ResponseFormat, Size
 from core.images import Picture
-from core.keys import Caller
+from core.keys import Caller, KeyLimits
 from core.ledger import Claim, Submission
 from core.orm import Job, Provider
 from core.states import Event, JobState
@@ -20,10 +21,10 @@ SMALL = Size(256, 256)
 SLOTS = 500
 
 
-def make_caller(services: Services) -> tuple[str, Caller]:
-    """A key and its owner."""
+def make_caller(services: Services, **limits: Any) -> tuple[str, Caller]:
+    """A key and its owner; `limits` as in KeyLimits."""
     with services.database.transaction() as session:
-        key = keys.create(session, "tester")
+        key = keys.create(session, "tester", KeyLimits(**limits))
         session.flush()
         caller = keys.find(session, key)
         assert caller
