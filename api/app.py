@@ -2,15 +2,17 @@
 
 import secrets
 import time
+from collections.abc import Callable
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from api import envelopes, headers, health, images, models, pictures
+from api import dry_run, envelopes, headers, health, images, job_events, jobs, limits, models, pictures, usage
 from api.auth import Gate
 from api.bodies import read_json
+from api.lookout import Lookout
 from api.waiting import WaitingRoom
 from core.bootstrap import Services
 from core.keys import Caller
@@ -35,7 +37,11 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
 
     @app.post("/v1/images/generations")
     def generations() -> ResponseReturnValue:
-        return images.generate(services, room, caller=caller(), body=read_json(request), request_id=g.request_id)
+        if dry_run.asked(request.args):
+            return dry_run.preview(services, caller(), read_json(request))
+        return images.generate(services, room, request, caller=caller(), request_id=g.request_id)
+
+    _serve_jobs(app, services, caller)
 
     @app.get("/v1/models")
     def list_models() -> ResponseReturnValue:
@@ -44,6 +50,10 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     @app.get("/v1/models/<path:model_id>")
     def retrieve_model(model_id: str) -> ResponseReturnValue:
         return models.one(services.catalog, caller(), model_id)
+
+    @app.get("/v1/usage")
+    def show_usage() -> ResponseReturnValue:
+        return usage.show(services, caller(), request.args)
 
     @app.get("/files/<name>")
     def picture(name: str) -> ResponseReturnValue:
@@ -60,6 +70,28 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     return app
 
 
+def _serve_jobs(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
+    lookout = Lookout(services.database)
+
+    @app.get("/v1/images/jobs")
+    def list_jobs() -> ResponseReturnValue:
+        return jobs.every(services, caller(), request.args)
+
+    @app.get("/v1/images/jobs/<job_id>")
+    def retrieve_job(job_id: str) -> ResponseReturnValue:
+        return jobs.one(services, caller(), job_id)
+
+    @app.post("/v1/images/jobs/<job_id>/cancel")
+    def cancel_job(job_id: str) -> ResponseReturnValue:
+        return jobs.cancel(services, caller(), job_id)
+
+    @app.get("/v1/images/jobs/<job_id>/events")
+    def follow_job(job_id: str) -> ResponseReturnValue:
+        report = jobs.find(services, caller(), job_id)
+        last_event_id = request.headers.get("Last-Event-ID", "")
+        return job_events.stream(services, lookout, report, last_event_id=last_event_id)
+
+
 def _begin() -> None:
     g.begun = time.perf_counter()
     g.request_id = f"req_{secrets.token_hex(16)}"
@@ -70,6 +102,7 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     seconds = time.perf_counter() - g.begun
     headers.complete(response, request_id=g.request_id, seconds=seconds)
+    response.headers.update(limits.headers())
     log.info(
         "http.answered",
         method=request.method,

@@ -18,9 +18,11 @@ from api.errors import (
     LONGEST_WAIT,
     NOTHING_STARTED,
     PROTOCOL,
+    RESTARTING,
     STILL_RUNNING,
     Answer,
     JobFailed,
+    Restarting,
     WaitTooLong,
 )
 from core.errors import CapReached, InvalidRequest, KeyUnknown, RateExceeded
@@ -118,7 +120,9 @@ def _job_failed(error: JobFailed) -> Response:
 
 def _wait_too_long(error: WaitTooLong) -> Response:
     headers = {"darkroom-job": str(error.job_id), "Location": f"/v1/images/jobs/{error.job_id}"}
-    return envelope(FOUND_AGAIN if error.retry else STILL_RUNNING, headers=headers)
+    if not error.retry:
+        return envelope(STILL_RUNNING, headers=headers)
+    return envelope(RESTARTING if isinstance(error, Restarting) else FOUND_AGAIN, headers=headers)
 
 
 def _protocol(error: HTTPException) -> Response:

@@ -85,6 +85,10 @@ class WaitTooLong(Exception):
         self.retry = retry
 
 
+class Restarting(WaitTooLong):
+    """The process is about to end, and with it the wait; the job goes on."""
+
+
 NOTHING_STARTED = Answer(
     503, SERVER, "temporarily_unavailable", "The service is temporarily unavailable.", retry_after=1
 )
@@ -143,6 +147,10 @@ STILL_RUNNING = Answer(
     504, SERVER, "still_running", "The picture is still being made; this call has waited as long as it may."
 )
 FOUND_AGAIN = Answer(504, SERVER, "still_running", STILL_RUNNING.message, retry_after=1)
+# By then another process has started.
+RESTARTING = Answer(
+    503, SERVER, "restarting", "The picture is still being made, while the service restarts.", retry_after=5
+)
 
 PROTOCOL: dict[type[HTTPException], Answer] = {
     NotFound: Answer(404, INVALID, None, "Invalid URL ({method} {path})"),

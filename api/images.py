@@ -1,81 +1,121 @@
-"""POST /v1/images/generations: check, record, wait, answer."""
+"""POST /v1/images/generations: find the job again or record one, wait for it, answer."""
 
-from base64 import b64encode
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import NoReturn
+from uuid import UUID
 
-import structlog
+from flask import Request, Response, jsonify
 from structlog.contextvars import bind_contextvars
+from werkzeug.exceptions import ClientDisconnected
 
-from api.errors import JobFailed, WaitTooLong
-from api.schemas import images_response
+from api import answers, jobs, limits, preferences, replays
+from api.bodies import read_json
+from api.errors import Restarting, WaitTooLong
+from api.preferences import Preferences
+from api.replays import Call
 from api.validation import Checked, parse
-from api.waiting import WaitingRoom
+from api.waiting import Parting, Seat, WaitingRoom
 from core import ledger
 from core.bootstrap import Services
-from core.catalog import Model
-from core.errors import Failure, FailureKind, StoreUnavailable
-from core.generation import ResponseFormat
 from core.keys import Caller
 from core.ledger import Submission
-from core.results import Image
-from core.states import JobState
+from core.results import Result
+from core.states import Door, Lane
 
-log = structlog.get_logger()
+ACCEPTED = 202
 
-UNREADABLE = Failure(FailureKind.STORE, "The picture was made, but could not be read back from the store.")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as it was understood: what for, by whom, how it may come again, and how it would be answered."""
+
+    checked: Checked
+    caller: Caller
+    call: Call
+    preferred: Preferences
+    request_id: str
 
 
 def generate(
-    services: Services, room: WaitingRoom, *, caller: Caller, body: dict[str, Any], request_id: str
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Block until the job is settled; then the answer's body and headers.
+    services: Services, room: WaitingRoom, request: Request, *, caller: Caller, request_id: str
+) -> Response:
+    """Block until the job is settled, or as long as the caller would like.
 
     The job does not depend on this call: it ends whether or not somebody still waits. Raises InvalidRequest,
-    JobFailed, WaitTooLong.
+    JobFailed, PicturesExpired, WaitTooLong, and whatever speaks against a new job.
     """
-    settings = services.settings
-    checked = parse(body, services.catalog, settings.default_model)
-    request, model = checked.request, checked.model
-    job_id = ledger.new_job_id()
-    bind_contextvars(job_id=str(job_id))
-    with room.seat(job_id) as seat:
-        services.intake.submit(
-            Submission(job_id=job_id, request=request, model=model, key_id=caller.key_id, request_id=request_id)
+    asked = _understand(services, request, caller, request_id=request_id)
+    call, preferred = asked.call, asked.preferred
+    with room.seat(ledger.new_job_id(), call) as seat:
+        job_id = replays.find(services.database, call, held=room.held(call)) or _record(services, asked, seat)
+        if job_id != seat.job_id:
+            room.move(seat, job_id)
+        bind_contextvars(job_id=str(job_id))
+        seconds = preferred.bound(call.bound(services.settings.wait_seconds))
+        outcome = room.wait(seat, seconds, request.environ.get("gunicorn.socket"))
+
+    if isinstance(outcome, Result):
+        response = answers.of_job(services, job_id, outcome, asked.checked)
+        response = answers.delivering(response, lost=lambda: room.leave(seat))
+    elif preferred.applied and outcome is not Parting.HUNG_UP:
+        response = _accepted(services, caller, job_id)
+    else:
+        room.leave(seat)
+        _send_away(seat, outcome)
+    if preferred.applied:
+        response.headers["Preference-Applied"] = preferred.applied
+    return response
+
+
+def _understand(services: Services, request: Request, caller: Caller, *, request_id: str) -> Asked:
+    body = read_json(request)
+    checked = parse(body, services.catalog, services.settings.default_model)
+    preferred = preferences.read(request.headers)
+    return Asked(
+        checked=checked,
+        caller=caller,
+        call=replays.read(request.headers, body, caller=caller, door=preferred.door),
+        preferred=preferred,
+        request_id=request_id,
+    )
+
+
+def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
+    """The id of a new job, or of the one that the same Idempotency-Key has made this very moment."""
+    checked, call = asked.checked, asked.call
+    limits.check(services.rates, asked.caller, checked.request)
+    return services.intake.submit(
+        Submission(
+            job_id=seat.job_id,
+            request=checked.request,
+            model=checked.model,
+            key_id=asked.caller.key_id,
+            request_id=asked.request_id,
+            door=asked.preferred.door,
+            lane=Lane.ASYNC if asked.preferred.door is Door.ASYNC else Lane.INTERACTIVE,
+            metadata=checked.metadata,
+            fingerprint=call.fingerprint,
+            retry_count=call.retry_count or 0,
+            idempotency_key=call.name,
         )
-        result = seat.wait(settings.wait_seconds)
-    if result is None:
-        raise WaitTooLong(job_id, retry=False)
-    if result.state is not JobState.COMPLETED:
-        raise JobFailed(result.failure, job_id)
-
-    try:
-        shown = images_response(result, partial(_show, services, request.response_format), model=model)
-    except StoreUnavailable as error:  # the picture is made and paid for: a retry would buy another one
-        log.error("picture.unreadable", error=str(error))  # noqa: TRY400 - it says enough
-        raise JobFailed(UNREADABLE, job_id) from error
-    return shown, response_headers(checked, services.catalog.maker(model, result.provider))
+    )
 
 
-def _show(services: Services, response_format: ResponseFormat, image: Image) -> dict[str, str]:
-    if response_format is ResponseFormat.B64_JSON:
-        return {"b64_json": b64encode(services.storage.read(image.object_key)).decode()}
-    return {"url": f"{services.settings.public_url}/files/{image.name}"}
+def _accepted(services: Services, caller: Caller, job_id: UUID) -> Response:
+    """Only for those who asked for it: an SDK reads 202 as success without pictures."""
+    response = jsonify(jobs.one(services, caller, str(job_id)))
+    response.status_code = ACCEPTED
+    response.headers["Location"] = f"/v1/images/jobs/{job_id}"
+    response.headers["Retry-After"] = "1"
+    response.headers["darkroom-job"] = str(job_id)
+    return response
 
 
-def response_headers(checked: Checked, maker: Model) -> dict[str, str]:
-    """Which model was asked for, who made the pictures, and what the caller asked for in vain."""
-    lost = dict.fromkeys([*checked.dropped, *_lost(checked, maker)])
-    dropped = {"darkroom-dropped-parameters": ", ".join(lost)} if lost else {}
-    return {"darkroom-model": checked.model.id, "darkroom-provider": maker.provider, **dropped}
-
-
-def _lost(checked: Checked, maker: Model) -> list[str]:
-    """What the asked model would have kept to, and its stand-in cannot."""
-    request, model = checked.request, checked.model
-    lost = [name for name in request.extras if name not in maker.extras]
-    if request.style != model.default_style and request.style not in maker.styles:
-        lost.append("style")
-    if request.quality != model.default_quality and request.quality not in maker.qualities:
-        lost.append("quality")
-    return lost
+def _send_away(seat: Seat, parting: Parting) -> NoReturn:
+    match parting:
+        case Parting.HUNG_UP:
+            raise ClientDisconnected
+        case Parting.CLOSING:
+            raise Restarting(seat.job_id, retry=seat.call.comes_back)
+        case Parting.TOO_LONG:
+            raise WaitTooLong(seat.job_id, retry=seat.call.comes_back)

@@ -1,9 +1,12 @@
 """gunicorn with gevent around the app: a waiting call costs a greenlet, not a thread."""
 
 import resource
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
 
+import gevent
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.ggevent import GeventWorker
 
 from core import logs
 from core.settings import Settings
@@ -11,13 +14,20 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from flask import Flask
 
+    from api.waiting import WaitingRoom
+
 # Calls that one process holds at once; a waiting call is one open file as well.
 CONNECTIONS = 10_000
 DRAIN_SECONDS = 3
+# A line that has been silent for so long is tried, and given up after so many tries at this distance: a caller
+# whose machine or network went away is noticed within a minute.
+KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
     """gunicorn, configured here and nowhere else; WEB_CONCURRENCY sets the number of its processes."""
+
+    room: "WaitingRoom"
 
     def __init__(self, settings: Settings, *, bind: str) -> None:
         self._settings = settings
@@ -27,7 +37,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
     def load_config(self) -> None:
         options = {
             "bind": self._bind,
-            "worker_class": "gevent",
+            "worker_class": Worker,
             "worker_connections": CONNECTIONS,
             "backlog": 4096,
             "graceful_timeout": DRAIN_SECONDS,
@@ -46,9 +56,43 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
 
         logs.configure()
         services = assemble(self._settings)
-        room = WaitingRoom(services.database, services.notifier)
-        room.open()
-        return create_app(services, room)
+        self.room = WaitingRoom(services.database, services.notifier)
+        self.room.open()
+        return create_app(services, self.room)
+
+
+class Worker(GeventWorker):  # type: ignore[misc] # gunicorn is untyped
+    """Told to stop, sends its callers away at once: they come back to the next process, which finds their jobs."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._idle: set[socket.socket] = set()
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEP_ALIVE.items():
+            client.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
+        self._idle.discard(sock)
+        super().handle_request(listener_name, req, sock, addr)
+        if not self.alive:
+            raise StopIteration  # gunicorn's own sign that this connection is to be closed
+        self._idle.add(sock)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        gevent.spawn(self._send_callers_away)  # nothing in a signal handler may block
+
+    def _send_callers_away(self) -> None:
+        self.app.room.close()
+        for client in self._idle:
+            client.shutdown(socket.SHUT_RD)  # reads as if its peer had closed: nobody waits for a next request
 
 
 def serve(settings: Settings, *, bind: str) -> None:

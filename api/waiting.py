@@ -3,15 +3,19 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from socket import socket
+from threading import Event, Lock, Thread
 from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import results
+from api.hangups import Hangups
+from api.replays import Call
+from core import results, waiting_calls
 from core.database import Database
 from core.notifier import Notifier
 from core.results import Result
@@ -23,23 +27,33 @@ RECONNECT_SECONDS = 0.5
 log = structlog.get_logger()
 
 
+class Parting(Enum):
+    """Why a call waits no longer although its job is not settled."""
+
+    TOO_LONG = auto()
+    HUNG_UP = auto()
+    CLOSING = auto()
+
+
 class Seat:
-    """Where one call waits."""
+    """Where one call waits for a job. What comes first ends the wait."""
 
-    __slots__ = ("_done", "_result")
+    __slots__ = ("_done", "_outcome", "call", "job_id")
 
-    def __init__(self) -> None:
+    def __init__(self, job_id: UUID, call: Call) -> None:
+        self.job_id = job_id
+        self.call = call
         self._done = Event()
-        self._result: Result | None = None
+        self._outcome: Result | Parting = Parting.TOO_LONG
 
-    def wait(self, seconds: float) -> Result | None:
-        """The result, or None when it took longer."""
+    def wait(self, seconds: float) -> Result | Parting:
         self._done.wait(seconds)
-        return self._result
+        return self._outcome
 
-    def call(self, result: Result) -> None:
-        self._result = result
-        self._done.set()
+    def end(self, outcome: Result | Parting) -> None:
+        if not self._done.is_set():
+            self._outcome = outcome
+            self._done.set()
 
 
 class WaitingRoom:
@@ -48,22 +62,86 @@ class WaitingRoom:
     def __init__(self, database: Database, notifier: Notifier) -> None:
         self._database = database
         self._notifier = notifier
-        self._seats: dict[UUID, Seat] = {}
+        self._seats: dict[UUID, set[Seat]] = {}
         self._heard: SimpleQueue[UUID | None] = SimpleQueue()
         self._poll_due = 0.0
+        self._hangups: Hangups[Seat] = Hangups()
+        self._leaving: list[Seat] = []
+        self._writing = Lock()
+        self._closing = False
 
     def open(self) -> None:
-        for target in (self._listen, self._read):
+        for target in (self._listen, self._read, self._watch):
             Thread(target=target, name=f"waiting{target.__name__}", daemon=True).start()
 
+    def close(self) -> None:
+        """End all waits, now and from now on: the process is about to."""
+        self._closing = True
+        for seats in list(self._seats.values()):
+            for seat in list(seats):
+                seat.end(Parting.CLOSING)
+
     @contextmanager
-    def seat(self, job_id: UUID) -> Iterator[Seat]:
+    def seat(self, job_id: UUID, call: Call) -> Iterator[Seat]:
         """A seat for a job that is about to be recorded: taken before, so that no announcement is missed."""
-        seat = self._seats[job_id] = Seat()
+        seat = Seat(job_id, call)
+        self._take(seat)
         try:
             yield seat
         finally:
-            del self._seats[job_id]
+            self._give_up(seat)
+
+    def move(self, seat: Seat, job_id: UUID) -> None:
+        """Have a call wait for a job that was there before it, and may be settled already."""
+        self._give_up(seat)
+        seat.job_id = job_id
+        self._take(seat)
+        self._heard.put(job_id)
+
+    def wait(self, seat: Seat, seconds: float, line: socket | None) -> Result | Parting:
+        """Until its job is settled, its caller hangs up at the other end of `line`, or the process closes."""
+        if self._closing:
+            return Parting.CLOSING
+        with self._hangups.watch(line, seat):
+            return seat.wait(seconds)
+
+    def leave(self, seat: Seat) -> None:
+        """Put on record that a caller has gone, or is about to be sent away, without an answer.
+
+        Before the answer that sends it away, or its retry may come first. Many that leave at once are written at
+        once: by the first, and what came meanwhile by the next.
+        """
+        self._leaving.append(seat)
+        with self._writing:
+            leaving, self._leaving = self._leaving, []
+            if leaving:
+                self._write_off(leaving)
+
+    def held(self, call: Call) -> set[UUID]:
+        """The jobs for which equal calls wait here."""
+        seats = [seat for seats in list(self._seats.values()) for seat in seats]
+        return {seat.job_id for seat in seats if seat.call.fingerprint == call.fingerprint}
+
+    def _take(self, seat: Seat) -> None:
+        self._seats.setdefault(seat.job_id, set()).add(seat)
+
+    def _give_up(self, seat: Seat) -> None:
+        seats = self._seats[seat.job_id]
+        seats.discard(seat)
+        if not seats:
+            del self._seats[seat.job_id]
+
+    def _write_off(self, seats: list[Seat]) -> None:
+        try:
+            with self._database.single() as session:
+                waiting_calls.leave(session, [(seat.job_id, seat.call.retry_count or 0) for seat in seats])
+        except SQLAlchemyError as error:  # the retry finds the job all the same, after those of known leavers
+            log.warning("waiting.unrecorded", error=str(error).partition("\n")[0])
+
+    def _watch(self) -> None:
+        while True:
+            for seat in self._hangups.next():
+                seat.end(Parting.HUNG_UP)
 
     def _listen(self) -> None:
         while True:
@@ -102,5 +180,5 @@ class WaitingRoom:
         with self._database.single() as session:
             found = results.of_jobs(session, job_ids)
         for job_id, result in found.items():
-            if seat := self._seats.get(job_id):
-                seat.call(result)
+            for seat in list(self._seats.get(job_id, ())):
+                seat.end(result)

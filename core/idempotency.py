@@ -37,11 +37,20 @@ def take(session: Session, submission: Submission) -> UUID | None:
     ).returning(IdempotencyKey.job_id)
     if session.execute(taken).one_or_none():
         return None
-    job_id, fingerprint = session.execute(
+    return standing(
+        session, key_id=submission.key_id, name=submission.idempotency_key, fingerprint=submission.fingerprint
+    )
+
+
+def standing(session: Session, *, key_id: UUID, name: str | None, fingerprint: UUID | None) -> UUID | None:
+    """The job that a name stands for. Raises IdempotencyMismatch where it is another request's."""
+    found = session.execute(
         select(IdempotencyKey.job_id, IdempotencyKey.fingerprint).where(
-            IdempotencyKey.key_id == submission.key_id, IdempotencyKey.name == submission.idempotency_key
+            IdempotencyKey.key_id == key_id,
+            IdempotencyKey.name == name,
+            IdempotencyKey.created_at >= func.clock_timestamp() - LIFETIME,
         )
-    ).one()
-    if fingerprint != submission.fingerprint:
+    ).one_or_none()
+    if found and found.fingerprint != fingerprint:
         raise IdempotencyMismatch
-    return job_id
+    return found.job_id if found else None

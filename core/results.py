@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, select
+from sqlalchemy import ARRAY, Uuid, any_, func, select
 from sqlalchemy.orm import Session
 
 from core.database import Given, Step, fixed, run
@@ -17,29 +18,35 @@ from core.states import SETTLED, JobState
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A stored picture of a job."""
+    """A stored picture of a job, or the record of one that has `expired`."""
 
     name: str
     object_key: str
     revised_prompt: str | None
+    expired: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a job ended: `images` in the order of their positions, or a `failure`; `provider` is who made them."""
+    """How a job ended: `images` in the order of their positions, or a `failure`; `provider` is who made them.
+
+    `charged` is what it came to, in dollars.
+    """
 
     state: JobState
     provider: str
     created_at: datetime
     images: list[Image]
     failure: Failure | None
+    charged: Decimal | None
 
 
 _JOBS, _IMAGES = table_of(Job), table_of(ImageRow)
 _RESULTS = fixed(
     select(
-        *(_JOBS.c[name] for name in ("id", "state", "provider", "created_at", "error")),
+        *(_JOBS.c[name] for name in ("id", "state", "provider", "created_at", "error", "charged")),
         *(_IMAGES.c[name] for name in ("name", "object_key", "revised_prompt")),
+        (_IMAGES.c.expires_at <= func.statement_timestamp()).label("expired"),
     )
     .outerjoin_from(_JOBS, _IMAGES, _IMAGES.c.job_id == _JOBS.c.id)
     .where(_JOBS.c.id == any_(Given("job_ids", ARRAY(Uuid))), Job.state_in(*SETTLED))
@@ -51,14 +58,18 @@ def of_jobs(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Result]:
     """The results of those jobs that are settled, in one query whatever their number."""
     found: dict[UUID, Result] = {}
     rows = run(session, Step(_RESULTS, {"job_ids": list(job_ids)}))
-    for job_id, state, provider, created_at, error, name, object_key, revised_prompt in rows:
-        if job_id not in found:
-            failure = Failure.from_json(error) if error else None
-            found[job_id] = Result(
-                state=JobState(state), provider=provider, created_at=created_at, images=[], failure=failure
+    for row in rows:
+        if row.id not in found:
+            found[row.id] = Result(
+                state=JobState(row.state),
+                provider=row.provider,
+                created_at=row.created_at,
+                images=[],
+                failure=Failure.from_json(row.error) if row.error else None,
+                charged=row.charged,
             )
-        if name is not None:
-            found[job_id].images.append(Image(name, object_key, revised_prompt))
+        if row.name is not None:
+            found[row.id].images.append(Image(row.name, row.object_key, row.revised_prompt, row.expired))
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.images import response_headers
+from api.answers import response_headers
 from api.validation import Checked, parse
 from core.catalog import Catalog
 from core.errors import InvalidRequest
