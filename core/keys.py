@@ -2,8 +2,8 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from uuid import UUID
@@ -114,6 +114,21 @@ def find(session: Session, key: str) -> Caller | None:
 
 def get(session: Session, key_id: UUID) -> ApiKey | None:
     return session.get(ApiKey, key_id)
+
+
+def limits_of(key: ApiKey) -> dict[str, object]:
+    """Those limits that are on the key itself."""
+    return {field.name: getattr(key, field.name) for field in fields(KeyLimits) if field.name not in OF_BUDGET}
+
+
+def summary(key: ApiKey) -> str:
+    """A line for operators; never the key itself."""
+    state = "in force"
+    if key.revoked_at:
+        state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}"
+    elif key.expires_at and key.expires_at <= datetime.now(UTC):
+        state = f"expired {key.expires_at:%Y-%m-%d %H:%M}"
+    return f"{key.id}  …{key.hint}  {key.created_at:%Y-%m-%d %H:%M}  {state}  {key.name}"
 
 
 def every(session: Session) -> Sequence[ApiKey]:
