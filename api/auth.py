@@ -9,7 +9,7 @@ from core.database import Database
 from core.errors import KeyMissing, KeyUnknown
 from core.keys import Caller
 
-# A key that was found is believed for so long: one that was revoked is shut out a second later, everywhere.
+# A key that was found is believed for so long: a change, or its end, holds a second later, everywhere.
 BELIEF_SECONDS = 1.0
 MOST_BELIEVED = 1000
 
@@ -22,7 +22,7 @@ class Gate:
         self._believed: dict[str, tuple[Caller, float]] = {}
 
     def authenticate(self, request: Request) -> Caller:
-        """Raises KeyMissing or KeyUnknown."""
+        """Raises KeyMissing, KeyUnknown or KeyExpired."""
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:

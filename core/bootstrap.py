@@ -9,6 +9,7 @@ from core.catalog import Catalog
 from core.database import Database
 from core.intake import Intake
 from core.notifier import Notifier
+from core.rates import Rates
 from core.settings import Settings
 from core.storage import Storage
 
@@ -23,12 +24,14 @@ class Services:
     celery: Celery
     broker: Broker
     notifier: Notifier
+    rates: Rates
     storage: Storage
     intake: Intake
 
     def close(self) -> None:
         self.broker.close()
         self.notifier.close()
+        self.rates.close()
         self.database.close()
 
 
@@ -45,6 +48,7 @@ def assemble(settings: Settings) -> Services:
         celery=celery,
         broker=broker,
         notifier=Notifier(settings.redis_url),
+        rates=Rates(settings.redis_url),
         storage=Storage(
             settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, bucket=settings.s3_bucket
         ),
