@@ -16,8 +16,11 @@ from redis import Redis
 from api.app import create_app
 from api.waiting import WaitingRoom
 from core.bootstrap import Services, assemble
+from core.database import Database
+from core.notifier import Notifier
 from core.settings import Settings
 from tests import builders
+from tests.integration.api.house import House
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,22 @@ def authorized(services: Services) -> dict[str, str]:
     """The headers of a caller with a key in force."""
     key, _ = builders.make_caller(services)
     return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture(scope="module")
+def room(environment: dict[str, str]) -> Iterator[WaitingRoom]:
+    """Opened once, as by the product; like there, its listener ends with the process."""
+    database = Database(environment["DATABASE_URL"])
+    room = WaitingRoom(database, Notifier(environment["REDIS_URL"]))
+    room.open()
+    yield room
+    database.close()
+
+
+@pytest.fixture
+def house(settings: Settings, room: WaitingRoom) -> Iterator[House]:
+    with ExitStack() as opened:
+        yield House.open(replace(settings, wait_seconds=20.0), room, opened)
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+from collections import Counter
+
+from api.errors import (
+    BUG,
+    CANCELLED,
+    ERRORS,
+    FAILURES,
+    FOUND_AGAIN,
+    INVALID,
+    PROTOCOL,
+    RESTARTING,
+    STILL_RUNNING,
+)
+from api.wording import Code
+from core.errors import FailureKind
+from tests import errors_page
+from tests.errors_page import Kind
+
+IMAGE = "image_generation_user_error"
+OF_A_JOB = {*FAILURES.values(), CANCELLED, STILL_RUNNING, FOUND_AGAIN, RESTARTING}
+ANSWERS = {*ERRORS.values(), *OF_A_JOB, *PROTOCOL.values(), BUG}
+OF_IMAGES = {Code.INVALID_VALUE, Code.INVALID_PNG_OUTPUT_COMPRESSION}
+REFUSALS = {
+    Kind(400, INVALID, None, retry=False),
+    *(Kind(400, INVALID, code, retry=False) for code in {*Code} - {Code.INVALID_PNG_OUTPUT_COMPRESSION}),
+    *(Kind(400, IMAGE, code, retry=False) for code in OF_IMAGES),
+}
+
+
+def test_the_page_lists_every_error_once_and_no_other() -> None:
+    answered = {Kind(answer.status, answer.type, answer.code, answer.retry) for answer in ANSWERS}
+
+    told = Counter(kind for kind, _ in errors_page.rows())
+
+    assert set(told) == answered | REFUSALS
+    assert set(told.values()) == {1}
+
+
+def test_the_page_names_the_parameter_that_an_error_is_about() -> None:
+    told = {kind: param for kind, param in errors_page.rows() if kind not in REFUSALS}
+
+    assert told == {
+        Kind(answer.status, answer.type, answer.code, answer.retry): answer.param
+        for answer in ANSWERS
+        if answer != FAILURES[FailureKind.REJECTED]
+    }
