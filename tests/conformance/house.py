@@ -1,26 +1,32 @@
 """The Darkroom that every client calls: one sandbox, with the key and the default model of OpenAI's own tests."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import keys
-from core.database import Database
-from tests.sandboxes import Sandbox
+from tests.sandboxes import ROOT, Sandbox
 
 KEY = "My API Key"  # as OpenAI's tests have it
 DEFAULT_MODEL = "dall-e-3"  # they name none
+LIMITS = {
+    "one model": ["--model", "dall-e-2"],
+    "no money": ["--cap", "0"],
+    "one a minute": ["--requests-per-minute", "1"],
+}
 
 
 @dataclass(frozen=True)
 class House:
-    """`folder` is for the pictures that clients save."""
+    """`folder` is for the pictures that clients save, `keys` are some that may little."""
 
     base_url: str
     api_key: str
+    keys: dict[str, str]
     folder: Path
     environment: dict[str, str]
 
@@ -35,15 +41,20 @@ def house() -> Iterator[House]:
         try:
             ready = sandbox.ready()
             environment = ready["environment"]
-            _make_key(environment)
-            yield House(ready["base_url"], KEY, folder, environment)
+            _make_key(environment, "--secret-from-stdin", secret=KEY)
+            keys = {name: _make_key(environment, *limit) for name, limit in LIMITS.items()}
+            yield House(ready["base_url"], KEY, keys, folder, environment)
         finally:
             sandbox.process.terminate()
             sandbox.process.wait(timeout=15)
 
 
-def _make_key(environment: dict[str, str]) -> None:
-    database = Database(environment["DATABASE_URL"])
-    with database.transaction() as session:
-        keys.create(session, "conformance", secret=KEY)
-    database.close()
+def _make_key(environment: dict[str, str], *options: str, secret: str = "") -> str:
+    command = [sys.executable, "-m", "darkroom", "keys", "create", "conformance", *options]
+    surroundings = {**os.environ, **environment}
+    made = subprocess.run(
+        command, input=secret, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        sys.exit(f"conformance: no key could be made: {made.stderr}")
+    return made.stdout.strip()

@@ -16,24 +16,6 @@ CASES = [
     for size, response_format in product(model.sizes, ("url", "b64_json"))
 ]
 
-# The SDKs of all languages name their errors alike.
-REFUSALS: list[dict[str, Any]] = [
-    {"error": "BadRequestError", "code": "invalid_size", "request": {"model": "dall-e-3", "size": "256x256"}},
-    {"error": "BadRequestError", "code": "invalid_value", "request": {"model": "dall-e-4"}},
-    {"error": "BadRequestError", "code": "empty_string", "request": {"prompt": ""}},
-    {
-        "error": "BadRequestError",
-        "code": "content_policy_violation",
-        "request": {"prompt": "[[content_policy_violation]]"},
-    },
-    {"error": "AuthenticationError", "code": "invalid_api_key", "api_key": "sk-nobody", "request": {}},
-    {
-        "error": "InternalServerError",
-        "code": "provider_misconfigured",
-        "request": {"prompt": "[[invalid_api_key]]"},
-    },
-]
-
 
 def plan(house: House) -> str:
     return json.dumps(
@@ -43,6 +25,28 @@ def plan(house: House) -> str:
             "folder": str(house.folder),
             "models": MODEL_IDS,
             "cases": CASES,
-            "refusals": REFUSALS,
+            "refusals": _refusals(house),
         }
     )
+
+
+def _refusals(house: House) -> list[dict[str, Any]]:
+    """Calls of which the last one at the latest is refused; the SDKs of all languages name their errors alike."""
+    return [
+        _refusal("BadRequestError", "invalid_size", {"model": "dall-e-3", "size": "256x256"}),
+        _refusal("BadRequestError", "invalid_value", {"model": "dall-e-4"}),
+        _refusal("BadRequestError", "empty_string", {"prompt": ""}),
+        _refusal("BadRequestError", "content_policy_violation", {"prompt": "[[content_policy_violation]]"}),
+        _refusal("AuthenticationError", "invalid_api_key", {}, api_key="sk-nobody"),
+        _refusal(
+            "PermissionDeniedError", "model_not_allowed", {"model": "dall-e-3"}, api_key=house.keys["one model"]
+        ),
+        _refusal("PermissionDeniedError", "spend_cap_reached", {}, api_key=house.keys["no money"]),
+        _refusal("UnprocessableEntityError", "idempotency_key_reused", {}, {"model": "dall-e-2"}, idempotent=True),
+        _refusal("RateLimitError", "rate_limit_exceeded", {}, {}, api_key=house.keys["one a minute"]),
+        _refusal("InternalServerError", "provider_misconfigured", {"prompt": "[[invalid_api_key]]"}),
+    ]
+
+
+def _refusal(error: str, code: str, *requests: dict[str, str], **how: Any) -> dict[str, Any]:
+    return {"error": error, "code": code, "requests": requests, **how}

@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any
+from uuid import uuid4
 
 import openai
 
@@ -30,9 +31,9 @@ async def main() -> None:
         await sends_headers(kind, client)
 
 
-async def call(method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+async def call(method: Callable[..., Any], **arguments: Any) -> Any:
     """Call a method of either client, and hold up nothing else meanwhile."""
-    answer = await asyncio.to_thread(method, *arguments, **named)
+    answer = await asyncio.to_thread(method, **arguments)
     return await answer if isawaitable(answer) else answer
 
 
@@ -50,19 +51,23 @@ async def generates(kind: str, client: Client, plan: Plan, case: dict[str, str])
 
 async def refuses(kind: str, client: Client, refusal: dict[str, Any]) -> None:
     with check(f"{kind} {refusal['error']} {refusal['code']}"):
-        asking = client.with_options(api_key=refusal.get("api_key", client.api_key))
-        error = await refusal_of(asking.images.generate, **{"prompt": PROMPT, **refusal["request"]})
+        asking = client.with_options(
+            api_key=refusal.get("api_key", client.api_key),
+            default_headers={"Idempotency-Key": str(uuid4())} if "idempotent" in refusal else {},
+        )
+        requests = [{"prompt": PROMPT, **request} for request in refusal["requests"]]
+        error = await first_error(asking.images.generate, requests)
         told = type(error).__name__, error.code
         assert told == (refusal["error"], refusal["code"]), f"raised {told}: {error}"
         assert (error.request_id or "").startswith("req_"), f"request_id is {error.request_id!r}"
 
 
-async def refusal_of(method: Callable[..., Any], *arguments: Any, **named: Any) -> openai.APIStatusError:
+async def first_error(method: Callable[..., Any], requests: list[dict[str, str]]) -> openai.APIStatusError:
     try:
-        answer = await call(method, *arguments, **named)
+        answers = [await call(method, **request) for request in requests]
     except openai.APIStatusError as error:
         return error
-    raise AssertionError(f"answered {answer}")
+    raise AssertionError(f"answered {answers}")
 
 
 async def lists(kind: str, client: Client, plan: Plan) -> None:
@@ -71,9 +76,9 @@ async def lists(kind: str, client: Client, plan: Plan) -> None:
         assert [model.id for model in page.data] == plan.models, f"listed {page.data}"
     for model in plan.models:
         with check(f"{kind} models.retrieve {model}"):
-            assert (await call(client.models.retrieve, model)).id == model
+            assert (await call(client.models.retrieve, model=model)).id == model
     with check(f"{kind} models.retrieve of an unknown model"):
-        error = await refusal_of(client.models.retrieve, "dall-e-4")
+        error = await first_error(client.models.retrieve, [{"model": "dall-e-4"}])
         told = type(error).__name__, error.code
         assert told == ("NotFoundError", "model_not_found"), f"raised {told}: {error}"
 

@@ -1,6 +1,7 @@
 // Everything Darkroom offers, through OpenAI's SDK for Node.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import OpenAI from "openai";
 import { check, plan, saved } from "./report.mjs";
 
@@ -22,8 +23,15 @@ async function fetched(url) {
   return Buffer.from(await answer.arrayBuffer());
 }
 
-async function refuses({ error, code, request, api_key: apiKey = plan.api_key }) {
-  await assert.rejects(client.withOptions({ apiKey }).images.generate({ prompt, ...request }), (raised) => {
+async function refuses({ error, code, requests, api_key: apiKey = plan.api_key, idempotent = false }) {
+  const defaultHeaders = idempotent ? { "Idempotency-Key": randomUUID() } : {};
+  const asking = client.withOptions({ apiKey, defaultHeaders });
+  const ask = async () => {
+    for (const request of requests) {
+      await asking.images.generate({ prompt, ...request });
+    }
+  };
+  await assert.rejects(ask, (raised) => {
     assert.deepEqual([raised.constructor.name, raised.code], [error, code]);
     assert.match(raised.requestID, /^req_/);
     return true;
