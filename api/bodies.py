@@ -4,13 +4,14 @@ import json
 from typing import Any, NoReturn
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.wording import Code, kind
 from core.errors import InvalidRequest
 
 
 def read_json(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises InvalidRequest."""
+    """The body as a JSON object. Raises InvalidRequest, RequestEntityTooLarge."""
     if request.mimetype != "application/json":
         given = request.headers.get("Content-Type", "")
         raise InvalidRequest(
@@ -18,8 +19,12 @@ def read_json(request: Request) -> dict[str, Any]:
             f"requests, but you specified the header 'Content-Type: {given}'. "
             "Please try again with a supported content type."
         )
+    data = request.get_data()
+    # Werkzeug cuts off in silence where a client does not say beforehand how long its body is.
+    if request.content_length is None and len(data) == request.max_content_length:
+        raise RequestEntityTooLarge
     try:
-        body = json.loads(request.get_data(), parse_constant=_not_json)
+        body = json.loads(data, parse_constant=_not_json)
     except (ValueError, RecursionError):  # the latter: nested beyond all reason
         raise InvalidRequest(
             "We could not parse the JSON body of your request. (HINT: the body must be valid JSON, "

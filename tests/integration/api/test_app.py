@@ -2,6 +2,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from uuid import UUID
 
 import pytest
@@ -125,6 +126,22 @@ def test_a_body_beyond_a_mebibyte_is_too_large(client: FlaskClient, authorized: 
 
     assert response.status_code == 413
     assert error_of(response)["message"] == "The request body is too large."
+
+
+def test_a_body_that_does_not_say_its_length_is_measured(client: FlaskClient, authorized: dict[str, str]) -> None:
+    def send(body: str) -> int:
+        response = client.post(
+            GENERATIONS,
+            input_stream=BytesIO(body.encode()),
+            content_type="application/json",
+            environ_overrides={"wsgi.input_terminated": True},
+            headers=authorized,
+        )
+        error_of(response)
+        return response.status_code
+
+    assert send('{"prompt": ""}') == 400
+    assert send('{"prompt": "' + "x" * 2 * 1024 * 1024 + '"}') == 413
 
 
 @pytest.mark.parametrize("body", ["{", "", "[" * 100_000])
