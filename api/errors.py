@@ -79,7 +79,7 @@ class JobFailed(Exception):
 class WaitTooLong(Exception):
     """The job outlives this call's wait and goes on. `retry`: the same call, sent again, finds it."""
 
-    def __init__(self, job_id: UUID, retry: bool) -> None:  # noqa: FBT001 - what else could the second one be
+    def __init__(self, job_id: UUID, *, retry: bool) -> None:
         super().__init__(job_id)
         self.job_id = job_id
         self.retry = retry

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.schemas import ImageGenerationBody
-from api.wording import ENUMS, Code, not_a_member, not_text
+from api.wording import ENUMS, OF_IMAGES, Code, not_a_member, not_text
 from core.catalog import Model
 from core.errors import InvalidRequest
 from core.offers import Extra
@@ -36,5 +36,5 @@ def _check(name: Extra, value: Any) -> None:
             "Compression less than 100 is not supported for PNG output format.",
             code=Code.INVALID_PNG_OUTPUT_COMPRESSION,
             param=name,
-            type="image_generation_user_error",
+            type=OF_IMAGES,
         )

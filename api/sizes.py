@@ -1,6 +1,6 @@
 """Which size is asked for: one of the model's own, or a free one within OpenAI's rules."""
 
-from api.wording import AUTO, Code, not_a_member
+from api.wording import AUTO, OF_IMAGES, Code, not_a_member
 from core.catalog import Catalog, Model
 from core.errors import InvalidRequest
 from core.generation import Size
@@ -45,5 +45,5 @@ def _not_a_size(text: str, rule: str) -> InvalidRequest:
         f"Invalid size '{text}'. {rule}",
         code=Code.INVALID_VALUE,
         param="size",
-        type="image_generation_user_error",
+        type=OF_IMAGES,
     )

@@ -12,6 +12,7 @@ from api.schemas import ImageGenerationBody
 from api.wording import (
     AUTO,
     ENUMS,
+    OF_IMAGES,
     Code,
     first,
     missing,
@@ -69,7 +70,7 @@ def _refuse_unknown(body: dict[str, Any], model: Model | None) -> None:
 
 
 def _is_foreign(name: str, value: object, model: Model | None) -> bool:
-    """Whether the model has no such parameter; of OpenAI's own, asking for nothing is no use of it."""
+    """Whether the model has no such parameter. `stream` and `style` may be there while they ask for nothing."""
     if name == "stream":
         return value is True
     if model is None or name in model.dropped:
@@ -103,7 +104,7 @@ def _no_model(name: str | None) -> InvalidRequest:
         f"The model '{name}' does not exist.",
         code=Code.INVALID_VALUE,
         param="model",
-        type="image_generation_user_error",
+        type=OF_IMAGES,
     )
 
 

@@ -9,6 +9,8 @@ from core.errors import InvalidRequest
 from core.generation import ResponseFormat
 
 AUTO = "auto"
+# The family of faults that OpenAI's newer models find.
+OF_IMAGES = "image_generation_user_error"
 
 
 class Code(StrEnum):

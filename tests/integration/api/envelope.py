@@ -15,4 +15,5 @@ def error_of(response: TestResponse) -> dict[str, str | None]:
     error: dict[str, str | None] = response.get_json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert error["message"]
+    assert response.headers["x-should-retry"] in {"true", "false"}
     return error

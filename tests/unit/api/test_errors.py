@@ -98,8 +98,8 @@ def test_a_cap_is_told_by_its_name(app: Flask, cap: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("retry", [True, False])
-def test_a_call_that_waited_too_long_is_told_where_its_job_is(app: Flask, retry: bool) -> None:  # noqa: FBT001
-    response = raising(app, WaitTooLong(JOB, retry))
+def test_a_call_that_waited_too_long_is_told_where_its_job_is(app: Flask, *, retry: bool) -> None:
+    response = raising(app, WaitTooLong(JOB, retry=retry))
 
     assert (response.status_code, response.get_json()["error"]["code"]) == (504, "still_running")
     assert response.headers["darkroom-job"] == str(JOB)

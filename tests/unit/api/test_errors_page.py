@@ -11,19 +11,18 @@ from api.errors import (
     RESTARTING,
     STILL_RUNNING,
 )
-from api.wording import Code
+from api.wording import OF_IMAGES, Code
 from core.errors import FailureKind
 from tests import errors_page
 from tests.errors_page import Kind
 
-IMAGE = "image_generation_user_error"
 OF_A_JOB = {*FAILURES.values(), CANCELLED, STILL_RUNNING, FOUND_AGAIN, RESTARTING}
 ANSWERS = {*ERRORS.values(), *OF_A_JOB, *PROTOCOL.values(), BUG}
-OF_IMAGES = {Code.INVALID_VALUE, Code.INVALID_PNG_OUTPUT_COMPRESSION}
+IMAGE_FAULTS = {Code.INVALID_VALUE, Code.INVALID_PNG_OUTPUT_COMPRESSION}
 REFUSALS = {
     Kind(400, INVALID, None, retry=False),
     *(Kind(400, INVALID, code, retry=False) for code in {*Code} - {Code.INVALID_PNG_OUTPUT_COMPRESSION}),
-    *(Kind(400, IMAGE, code, retry=False) for code in OF_IMAGES),
+    *(Kind(400, OF_IMAGES, code, retry=False) for code in IMAGE_FAULTS),
 }
 
 

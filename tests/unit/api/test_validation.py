@@ -205,7 +205,7 @@ def test_dall_e_2_knows_no_style(style: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, False])
-def test_not_to_stream_is_what_is_done_anyway(value: bool | None) -> None:  # noqa: FBT001
+def test_not_to_stream_is_what_is_done_anyway(*, value: bool | None) -> None:
     assert accept(stream=value) == accept()
 
 
