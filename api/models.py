@@ -4,7 +4,7 @@ from typing import Any
 
 from api.schemas import model_response
 from core.catalog import Catalog
-from core.errors import ModelForbidden, ModelMissing
+from core.errors import ModelMissing
 from core.keys import Caller
 
 
@@ -15,10 +15,8 @@ def every(catalog: Catalog, caller: Caller) -> dict[str, Any]:
 
 
 def one(catalog: Catalog, caller: Caller, model_id: str) -> dict[str, Any]:
-    """Raises ModelMissing, ModelForbidden."""
+    """Raises ModelMissing, also for one that the caller may not use: it is not on the caller's list either."""
     model = catalog.model(model_id)
-    if model is None:
+    if model is None or not caller.may_use(model_id):
         raise ModelMissing(model_id)
-    if not caller.may_use(model_id):
-        raise ModelForbidden(model_id)
     return model_response(model)

@@ -38,22 +38,24 @@ def _read(query: Mapping[str, str]) -> tuple[date, date, str | None]:
             raise unknown(name)
         if not is_text(text):
             raise not_text(name)
-    last = _day("end", query.get("end") or datetime.now(UTC).date().isoformat())
-    usual = last - timedelta(days=USUAL_DAYS - 1)
-    first = _day("start", query.get("start") or usual.isoformat())
+    last = _day("end", query) or datetime.now(UTC).date()
+    first = _day("start", query) or last - timedelta(days=USUAL_DAYS - 1)
     if not 0 <= (last - first).days < MOST_DAYS:
         message = f"Invalid 'start': expected at most {MOST_DAYS} days, of which the last is {last}."
         raise InvalidRequest(message, code=Code.INVALID_VALUE, param="start")
     return first, last, query.get("model") or None
 
 
-def _day(name: str, text: str) -> date:
+def _day(name: str, query: Mapping[str, str]) -> date | None:
+    text = query.get(name)
+    if not text:
+        return None
     try:
         day = date.fromisoformat(text)
     except ValueError:
         day = date.min
-    # A clock that counts from 1970 made the ids; and Python reads other forms, too.
-    if day <= usage.EPOCH or day.isoformat() != text:
+    # Clocks count from 1970; and Python reads other forms of a date, too.
+    if day < usage.EPOCH or day.isoformat() != text:
         message = f"Invalid '{name}': expected a day such as 2026-01-31."
         raise InvalidRequest(message, code=Code.INVALID_VALUE, param=name)
     return day

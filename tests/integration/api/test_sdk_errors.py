@@ -96,7 +96,7 @@ def test_a_key_sees_the_models_that_it_may_use(house: House) -> None:
     client = Client(house.limited(models=("dall-e-3",)))
 
     assert [model.id for model in client.models.list()] == ["dall-e-3"]
-    refuse(client, lambda client: client.models.retrieve("dall-e-2"), PermissionDeniedError)
+    refuse(client, lambda client: client.models.retrieve("dall-e-2"), NotFoundError)
 
 
 def test_another_request_under_the_same_idempotency_key_is_refused_once(house: House) -> None:
