@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import structlog
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, request
 from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
@@ -61,7 +61,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
 
     @app.get("/health/live")
     def live() -> ResponseReturnValue:
-        return jsonify(status="ok")
+        return health.live()
 
     @app.get("/health/ready")
     def ready() -> ResponseReturnValue:

@@ -1,11 +1,13 @@
 """An error becomes an answer: OpenAI's envelope, and the headers by which SDKs decide whether to come again."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import ClassVar
 
 import structlog
 from flask import Flask, Response, jsonify, request
+from pydantic import ConfigDict
 from werkzeug.exceptions import HTTPException
 
 from api.errors import (
@@ -39,6 +41,29 @@ CAPS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Error:
+    """What went wrong. All four keys are always there."""
+
+    __pydantic_config__: ClassVar = ConfigDict(use_attribute_docstrings=True)
+
+    message: str
+    """For people. Its wording may change."""
+    type: str
+    """The family of the error."""
+    param: str | None
+    """The parameter that is at fault, where it is one."""
+    code: str | None
+    """For programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """OpenAI's envelope around an error."""
+
+    error: Error
+
+
 def register(app: Flask) -> None:
     for kind in ERRORS:
         app.register_error_handler(kind, _told)
@@ -53,16 +78,14 @@ def register(app: Flask) -> None:
 
 
 def envelope(answer: Answer, message: str = "", *, headers: Mapping[str, str] | None = None) -> Response:
-    body = {
-        "message": message or answer.message,
-        "type": answer.type,
-        "param": answer.param,
-        "code": answer.code,
-    }
-    response = jsonify(error=body)
+    response = jsonify(error_response(answer, message))
     response.status_code = answer.status
     response.headers.update({**_advice(answer), **(headers or {})})
     return response
+
+
+def error_response(answer: Answer, message: str = "") -> ErrorResponse:
+    return ErrorResponse(Error(message or answer.message, answer.type, answer.param, answer.code))
 
 
 def _advice(answer: Answer) -> dict[str, str]:

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import BaseModel
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +16,31 @@ from core.errors import StoreUnavailable
 # A load balancer waits about five seconds for a health check.
 PROBE_SECONDS = 3.0
 FAULTS = (SQLAlchemyError, RedisError, StoreUnavailable)
+
+
+class Liveness(BaseModel):
+    """That the process answers at all."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Dependency(BaseModel):
+    """How one part answered, and how fast, or what went wrong."""
+
+    status: Literal["ok", "unavailable"]
+    milliseconds: float | None = None
+    error: str | None = None
+
+
+class Readiness(BaseModel):
+    """`degraded`: requests are accepted, and end once every part is back."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    dependencies: dict[str, Dependency]
+
+
+def live() -> dict[str, Any]:
+    return Liveness().model_dump()
 
 
 def ready(services: Services) -> tuple[dict[str, Any], int]:
@@ -28,17 +54,15 @@ def ready(services: Services) -> tuple[dict[str, Any], int]:
         "store": services.storage.ping,
     }
     parts = _probe_all(checks)
-    able = parts["postgres"]["status"] == "ok"
-    whole = all(part["status"] == "ok" for part in parts.values())
-    status = "ok" if whole else "degraded" if able else "unavailable"
-    return {"status": status, "dependencies": parts}, 200 if able else 503
+    able = parts["postgres"].status == "ok"
+    whole = all(part.status == "ok" for part in parts.values())
+    readiness = Readiness(status="ok" if whole else "degraded" if able else "unavailable", dependencies=parts)
+    return readiness.model_dump(exclude_unset=True), 200 if able else 503
 
 
-def _probe_all(checks: dict[str, Callable[[], None]]) -> dict[str, dict[str, Any]]:
+def _probe_all(checks: dict[str, Callable[[], None]]) -> dict[str, Dependency]:
     """Each part's state, all asked at once: a mute one must not hold up the answer."""
-    parts: dict[str, dict[str, Any]] = {
-        name: {"status": "unavailable", "error": "TimeoutError"} for name in checks
-    }
+    parts = {name: Dependency(status="unavailable", error="TimeoutError") for name in checks}
 
     def probe(name: str) -> None:
         parts[name] = _probe(checks[name])
@@ -57,10 +81,10 @@ def _select_one(services: Services) -> None:
         session.execute(text("SELECT 1"))
 
 
-def _probe(check: Callable[[], None]) -> dict[str, Any]:
+def _probe(check: Callable[[], None]) -> Dependency:
     begun = time.perf_counter()
     try:
         check()
     except FAULTS as error:
-        return {"status": "unavailable", "error": type(error).__name__}
-    return {"status": "ok", "milliseconds": round((time.perf_counter() - begun) * 1000, 1)}
+        return Dependency(status="unavailable", error=type(error).__name__)
+    return Dependency(status="ok", milliseconds=round((time.perf_counter() - begun) * 1000, 1))
