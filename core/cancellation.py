@@ -1,0 +1,20 @@
+"""Calls a job off, for its owner or an operator: on the ledger first, then whoever waits for it is told."""
+
+from uuid import UUID
+
+from core import images, ledger
+from core.database import Database, run
+from core.notifier import Notifier
+
+
+def cancel(database: Database, notifier: Notifier, job_id: UUID) -> bool:
+    """Settle a job as cancelled. False where there is none that could be.
+
+    A provider call under way is finished and paid for. Pictures that are stored stay, and are charged.
+    """
+    with database.transaction() as session:
+        if not ledger.cancel(session, job_id):
+            return False
+        run(session, images.letting_go(job_id))
+    notifier.announce(job_id)
+    return True
