@@ -13,8 +13,9 @@ from api.bodies import read_json
 from api.errors import Restarting, WaitTooLong
 from api.preferences import Preferences
 from api.replays import Call
+from api.seats import Parting, Seat
 from api.validation import Checked, parse
-from api.waiting import Parting, Seat, WaitingRoom
+from api.waiting import WaitingRoom
 from core import ledger
 from core.bootstrap import Services
 from core.keys import Caller
@@ -47,7 +48,8 @@ def generate(
     asked = _understand(services, request, caller, request_id=request_id)
     call, preferred = asked.call, asked.preferred
     with room.seat(ledger.new_job_id(), call) as seat:
-        job_id = replays.find(services.database, call, held=room.held(call)) or _record(services, asked, seat)
+        room.seats.let_earlier_sit_down(call)
+        job_id = replays.find(services.database, call, held=room.seats.held) or _record(services, asked, seat)
         if job_id != seat.job_id:
             room.move(seat, job_id)
         bind_contextvars(job_id=str(job_id))

@@ -5,7 +5,7 @@ docs/retries.md tells clients what to rely on; docs/decisions/0012 has the rules
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -69,12 +69,15 @@ def read(headers: Headers, body: dict[str, Any], *, caller: Caller, door: Door) 
     )
 
 
-def find(database: Database, call: Call, *, held: Collection[UUID]) -> UUID | None:
-    """The job of the call that this one repeats; None for a call of its own. Raises IdempotencyMismatch."""
+def find(database: Database, call: Call, *, held: Callable[[Call], Collection[UUID]]) -> UUID | None:
+    """The job of the call that this one repeats; None for a call of its own. Raises IdempotencyMismatch.
+
+    `held` tells for which jobs such calls seem to wait at this process.
+    """
     if call.name is not None:
         with database.single() as session:
             return idempotency.standing(session, key_id=call.key_id, name=call.name, fingerprint=call.fingerprint)
-    if not call.reattaches or not call.retry_count:
+    if not call.retry_count or not call.reattaches:
         return None
     with database.single() as session:
         return waiting_calls.take_over(
@@ -82,7 +85,7 @@ def find(database: Database, call: Call, *, held: Collection[UUID]) -> UUID | No
             key_id=call.key_id,
             fingerprint=call.fingerprint,
             retry_count=call.retry_count,
-            held=held,
+            held=held(call),
         )
 
 

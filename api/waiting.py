@@ -1,12 +1,12 @@
 """Holds a call until its job is settled: without a database connection, thousands at once in one process."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from socket import socket
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from uuid import UUID
 
 import structlog
@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.hangups import Hangups
 from api.replays import Call
+from api.seats import Parting, Seat, Seats
 from core import results, waiting_calls
 from core.database import Database
 from core.notifier import Notifier
@@ -27,46 +28,17 @@ RECONNECT_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-class Parting(Enum):
-    """Why a call waits no longer although its job is not settled."""
-
-    TOO_LONG = auto()
-    HUNG_UP = auto()
-    CLOSING = auto()
-
-
-class Seat:
-    """Where one call waits for a job. What comes first ends the wait."""
-
-    __slots__ = ("_done", "_outcome", "call", "job_id")
-
-    def __init__(self, job_id: UUID, call: Call) -> None:
-        self.job_id = job_id
-        self.call = call
-        self._done = Event()
-        self._outcome: Result | Parting = Parting.TOO_LONG
-
-    def wait(self, seconds: float) -> Result | Parting:
-        self._done.wait(seconds)
-        return self._outcome
-
-    def end(self, outcome: Result | Parting) -> None:
-        if not self._done.is_set():
-            self._outcome = outcome
-            self._done.set()
-
-
 class WaitingRoom:
     """All waiting calls of a process, served by one listener and one reader of the ledger."""
 
     def __init__(self, database: Database, notifier: Notifier) -> None:
         self._database = database
         self._notifier = notifier
-        self._seats: dict[UUID, set[Seat]] = {}
+        self.seats = Seats()
         self._heard: SimpleQueue[UUID | None] = SimpleQueue()
         self._poll_due = 0.0
         self._hangups: Hangups[Seat] = Hangups()
-        self._leaving: list[Seat] = []
+        self._leaving: deque[Seat] = deque()
         self._writing = Lock()
         self._closing = False
 
@@ -77,29 +49,30 @@ class WaitingRoom:
     def close(self) -> None:
         """End all waits, now and from now on: the process is about to."""
         self._closing = True
-        for seats in list(self._seats.values()):
-            for seat in list(seats):
-                seat.end(Parting.CLOSING)
+        for seat in self.seats.of(*self.seats.jobs()):
+            seat.end(Parting.CLOSING)
 
     @contextmanager
     def seat(self, job_id: UUID, call: Call) -> Iterator[Seat]:
         """A seat for a job that is about to be recorded: taken before, so that no announcement is missed."""
         seat = Seat(job_id, call)
-        self._take(seat)
+        self.seats.take(seat)
         try:
             yield seat
         finally:
-            self._give_up(seat)
+            self.seats.give_up(seat)
+            self.seats.sit_down(seat)
 
     def move(self, seat: Seat, job_id: UUID) -> None:
         """Have a call wait for a job that was there before it, and may be settled already."""
-        self._give_up(seat)
+        self.seats.give_up(seat)
         seat.job_id = job_id
-        self._take(seat)
+        self.seats.take(seat)
         self._heard.put(job_id)
 
     def wait(self, seat: Seat, seconds: float, line: socket | None) -> Result | Parting:
         """Until its job is settled, its caller hangs up at the other end of `line`, or the process closes."""
+        self.seats.sit_down(seat)
         if self._closing:
             return Parting.CLOSING
         with self._hangups.watch(line, seat):
@@ -113,23 +86,8 @@ class WaitingRoom:
         """
         self._leaving.append(seat)
         with self._writing:
-            leaving, self._leaving = self._leaving, []
-            if leaving:
+            if leaving := [self._leaving.popleft() for _ in range(len(self._leaving))]:
                 self._write_off(leaving)
-
-    def held(self, call: Call) -> set[UUID]:
-        """The jobs for which equal calls wait here."""
-        seats = [seat for seats in list(self._seats.values()) for seat in seats]
-        return {seat.job_id for seat in seats if seat.call.fingerprint == call.fingerprint}
-
-    def _take(self, seat: Seat) -> None:
-        self._seats.setdefault(seat.job_id, set()).add(seat)
-
-    def _give_up(self, seat: Seat) -> None:
-        seats = self._seats[seat.job_id]
-        seats.discard(seat)
-        if not seats:
-            del self._seats[seat.job_id]
 
     def _write_off(self, seats: list[Seat]) -> None:
         try:
@@ -147,7 +105,7 @@ class WaitingRoom:
         while True:
             try:
                 for heard in self._notifier.listen():
-                    if heard is None or heard in self._seats:
+                    if heard is None or heard in self.seats:
                         self._heard.put(heard)
             except RedisError as error:
                 log.warning("waiting.deaf", error=str(error))
@@ -170,9 +128,9 @@ class WaitingRoom:
             while True:
                 heard.add(self._heard.get_nowait())
         if None not in heard and time.monotonic() < self._poll_due:
-            return [job_id for job_id in heard if job_id in self._seats]
+            return [job_id for job_id in heard if job_id and job_id in self.seats]
         self._poll_due = time.monotonic() + POLL_SECONDS
-        return list(self._seats)
+        return self.seats.jobs()
 
     def _serve(self, job_ids: list[UUID]) -> None:
         if not job_ids:
@@ -180,5 +138,5 @@ class WaitingRoom:
         with self._database.single() as session:
             found = results.of_jobs(session, job_ids)
         for job_id, result in found.items():
-            for seat in list(self._seats.get(job_id, ())):
+            for seat in self.seats.of(job_id):
                 seat.end(result)

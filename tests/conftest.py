@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -89,20 +90,31 @@ def _at_database(servers: dict[str, Any], name: str) -> str:
     return f"{server}/{name}"
 
 
+@pytest.fixture(scope="session")
+def environments(servers: dict[str, Any], template: str) -> Callable[[], AbstractContextManager[dict[str, str]]]:
+    """Makes the environment variables of a Darkroom with a database of its own and an empty broker."""
+
+    @contextmanager
+    def environments() -> Iterator[dict[str, str]]:
+        name = f"test_{uuid4().hex}"
+        _administer(servers, "CREATE DATABASE {} TEMPLATE {}", name, template)
+        with Redis.from_url(servers["environment"]["REDIS_URL"]) as redis:
+            redis.flushdb()
+        yield {
+            **servers["environment"],
+            "DATABASE_URL": _at_database(servers, name),
+            "OPENAI_API_KEY": "sk-test-upstream",
+            "OPENAI_BASE_URL": "http://127.0.0.1:1/v1",
+        }
+        _administer(servers, "DROP DATABASE {} WITH (FORCE)", name)
+
+    return environments
+
+
 @pytest.fixture
-def environment(servers: dict[str, Any], template: str) -> Iterator[dict[str, str]]:
-    """The environment variables of a Darkroom with a database of its own and an empty broker."""
-    name = f"test_{uuid4().hex}"
-    _administer(servers, "CREATE DATABASE {} TEMPLATE {}", name, template)
-    with Redis.from_url(servers["environment"]["REDIS_URL"]) as redis:
-        redis.flushdb()
-    yield {
-        **servers["environment"],
-        "DATABASE_URL": _at_database(servers, name),
-        "OPENAI_API_KEY": "sk-test-upstream",
-        "OPENAI_BASE_URL": "http://127.0.0.1:1/v1",
-    }
-    _administer(servers, "DROP DATABASE {} WITH (FORCE)", name)
+def environment(environments: Callable[[], AbstractContextManager[dict[str, str]]]) -> Iterator[dict[str, str]]:
+    with environments() as environment:
+        yield environment
 
 
 @pytest.fixture

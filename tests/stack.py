@@ -14,6 +14,7 @@ from threading import Timer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import psutil
 import requests
 from openai import OpenAI
 from openai.types import ImagesResponse
@@ -108,10 +109,21 @@ class Stack:
             until(partial(self._is_ready, name), f"{name} is ready")
 
     def kill(self, name: str) -> None:
-        """As `kill -9`."""
+        """As `kill -9` of all its processes."""
         process = self._running.pop(name)
+        children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
+        for child in children:
+            child.kill()
         process.wait()
+
+    def stop(self, name: str) -> None:
+        """As systemd stops it; returns when it has ended."""
+        self._running[name].terminate()
+        self._end(name)
+
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
 
     def log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text()

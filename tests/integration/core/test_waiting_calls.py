@@ -109,7 +109,7 @@ def test_fifty_retries_at_once_find_fifty_jobs(services: Services, caller: Calle
 
 @pytest.mark.parametrize("settled", [False, True])
 def test_a_caller_that_left_comes_before_those_that_may_still_wait(
-    services: Services, caller: Caller, settled: bool
+    services: Services, caller: Caller, *, settled: bool
 ) -> None:
     call(services, caller)
     left = call(services, caller)
