@@ -3,9 +3,8 @@
 from typing import Any
 
 from api.schemas import ImageGenerationBody
-from api.wording import ENUMS, OF_IMAGES, Code, not_a_member, not_text
+from api.wording import ENUMS, compressed_png, not_a_member, not_text
 from core.catalog import Model
-from core.errors import InvalidRequest
 from core.offers import Extra
 
 UNCOMPRESSED = 100
@@ -32,9 +31,4 @@ def _check(name: Extra, value: Any) -> None:
     if name is Extra.NEGATIVE_PROMPT and not is_text(value):
         raise not_text(name)
     if name is Extra.OUTPUT_COMPRESSION and value < UNCOMPRESSED:
-        raise InvalidRequest(
-            "Compression less than 100 is not supported for PNG output format.",
-            code=Code.INVALID_PNG_OUTPUT_COMPRESSION,
-            param=name,
-            type=OF_IMAGES,
-        )
+        raise compressed_png()

@@ -1,6 +1,6 @@
 """Which size is asked for: one of the model's own, or a free one within OpenAI's rules."""
 
-from api.wording import AUTO, OF_IMAGES, Code, not_a_member
+from api.wording import AUTO, OF_IMAGES, Code, not_a_member, size_of_others
 from core.catalog import Catalog, Model
 from core.errors import InvalidRequest
 from core.generation import Size
@@ -23,7 +23,7 @@ def choose(text: str | None, model: Model, catalog: Catalog) -> Size:
     if model.free_sizes:
         return _free(text)
     if any(text == str(size) for other in catalog.models for size in other.sizes):
-        raise InvalidRequest("The size is not supported by this model.", code=Code.INVALID_SIZE, param="size")
+        raise size_of_others()
     raise not_a_member("size", text, [*offered, AUTO])
 
 

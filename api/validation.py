@@ -12,10 +12,10 @@ from api.schemas import ImageGenerationBody
 from api.wording import (
     AUTO,
     ENUMS,
-    OF_IMAGES,
     Code,
     first,
     missing,
+    no_model,
     not_a_member,
     not_text,
     too_long,
@@ -48,7 +48,7 @@ def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> 
     _check_prompt(body.get("prompt"), model)
     fields = _typed(body, model)
     if model is None:
-        raise _no_model(named)
+        raise missing("model") if named is None else no_model(named)
     request = GenerationRequest(
         model=model.id,
         prompt=fields.prompt,
@@ -95,17 +95,6 @@ def _typed(body: dict[str, Any], model: Model | None) -> ImageGenerationBody:
     except ValidationError as error:
         choices = {"quality": _qualities(model), "style": _styles(model)} if model else {}
         raise first(error.errors(include_url=False), {**ENUMS, **choices}) from None
-
-
-def _no_model(name: str | None) -> InvalidRequest:
-    if name is None:
-        return missing("model")
-    return InvalidRequest(
-        f"The model '{name}' does not exist.",
-        code=Code.INVALID_VALUE,
-        param="model",
-        type=OF_IMAGES,
-    )
 
 
 def _n(n: int, model: Model) -> int:

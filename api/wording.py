@@ -101,6 +101,24 @@ def not_a_member(name: str, text: str, offered: Sequence[str]) -> InvalidRequest
     )
 
 
+def no_model(name: str) -> InvalidRequest:
+    message = f"The model '{name}' does not exist."
+    return InvalidRequest(message, code=Code.INVALID_VALUE, param="model", type=OF_IMAGES)
+
+
+def size_of_others() -> InvalidRequest:
+    return InvalidRequest("The size is not supported by this model.", code=Code.INVALID_SIZE, param="size")
+
+
+def compressed_png() -> InvalidRequest:
+    return InvalidRequest(
+        "Compression less than 100 is not supported for PNG output format.",
+        code=Code.INVALID_PNG_OUTPUT_COMPRESSION,
+        param="output_compression",
+        type=OF_IMAGES,
+    )
+
+
 def not_text(name: str) -> InvalidRequest:
     message = f"Invalid '{name}': it holds characters that are not text."
     return InvalidRequest(message, code=Code.INVALID_VALUE, param=name)
