@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.errors import FAILURES
 from core.bootstrap import Services
-from core.catalog import Model
 from core.errors import Failure
 from core.generation import ResponseFormat
 from core.orm import Job
@@ -40,6 +39,9 @@ class Described(BaseModel):
     """What is written under a field is what callers read of it."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 class JobError(Described):
@@ -112,7 +114,18 @@ class ImageJob(Described):
     """The `x-request-id` of the answer to the request that made it."""
 
 
-def job_response(report: Report, services: Services) -> dict[str, Any]:
+class JobList(Described):
+    """A page of the caller's own jobs, newest first."""
+
+    object: Literal["list"]
+    data: list[ImageJob]
+    first_id: str | None
+    last_id: str | None
+    """What to send as `after` for the next page."""
+    has_more: bool
+
+
+def job_response(report: Report, services: Services) -> ImageJob:
     job = report.job
     return ImageJob(
         id=str(job.id),
@@ -128,17 +141,13 @@ def job_response(report: Report, services: Services) -> dict[str, Any]:
         queue_position=report.place,
         attempts=job.attempt,
         error=_error(Failure.from_json(job.error)) if job.error else None,
-        data=[_picture(picture, services, job) for picture in report.pictures],
+        data=[picture_response(picture, job, services) for picture in report.pictures],
         request=JobRequest.model_validate(job.request),
         metadata=job.metadata_,
         usage=JobUsage(cost_usd=_dollars(job.charged), reserved_usd=format(job.price, "f")),
         door=job.door,
         request_id=job.request_id,
-    ).model_dump(mode="json", exclude_unset=True)
-
-
-def picture_response(picture: StoredPicture, report: Report, services: Services) -> dict[str, Any]:
-    return _picture(picture, services, report.job).model_dump(mode="json", exclude_unset=True)
+    )
 
 
 def progress(report: Report) -> int:
@@ -147,9 +156,9 @@ def progress(report: Report) -> int:
     return 100 * len(report.pictures) // n
 
 
-def _picture(picture: StoredPicture, services: Services, job: Job) -> JobPicture:
+def picture_response(picture: StoredPicture, job: Job, services: Services) -> JobPicture:
     url = None if picture.expired else f"{services.settings.public_url}/files/{picture.name}"
-    model: Model | None = services.catalog.model(job.model)
+    model = services.catalog.model(job.model)
     if model and model.revises_prompt:
         return JobPicture(url=url, revised_prompt=picture.revised_prompt or "")
     return JobPicture(url=url)
@@ -157,7 +166,7 @@ def _picture(picture: StoredPicture, services: Services, job: Job) -> JobPicture
 
 def _error(failure: Failure) -> JobError:
     answer = FAILURES[failure.kind]
-    return JobError(message=failure.message, type=answer.type, param=None, code=answer.code)
+    return JobError(message=failure.message, type=answer.type, param=answer.param, code=answer.code)
 
 
 def _seconds(moment: datetime | None) -> int | None:

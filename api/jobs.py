@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from api import listing
-from api.job_schemas import job_response
+from api.job_schemas import image_job, job_response
 from core import cancellation, reports
 from core.bootstrap import Services
 from core.errors import JobIsSettled, JobMissing
@@ -16,7 +16,7 @@ from core.states import JobState
 
 def one(services: Services, caller: Caller, job_id: str) -> dict[str, Any]:
     """Raises JobMissing."""
-    return job_response(find(services, caller, job_id), services)
+    return job_response(find(services, caller, job_id), services).to_json()
 
 
 def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[str, Any]:
@@ -24,8 +24,8 @@ def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[
     search = listing.search(query)
     with services.database.single() as session:
         found = reports.page(session, caller.key_id, replace(search, limit=search.limit + 1))
-    shown = [job_response(report, services) for report in found[: search.limit]]
-    return listing.as_list(shown, has_more=len(found) > search.limit)
+    shown = [image_job(report, services) for report in found[: search.limit]]
+    return listing.page(shown, has_more=len(found) > search.limit).to_json()
 
 
 def cancel(services: Services, caller: Caller, job_id: str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def cancel(services: Services, caller: Caller, job_id: str) -> dict[str, Any]:
     report = find(services, caller, job_id)
     if report.job.state is not JobState.CANCELLED:
         raise JobIsSettled(report.job.state)
-    return job_response(report, services)
+    return job_response(report, services).to_json()
 
 
 def find(services: Services, caller: Caller, job_id: str) -> Report:

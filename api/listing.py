@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from api.extras import is_text
-from api.job_schemas import STATES, JobStatus
-from api.wording import not_a_member, not_text, unknown
+from api.job_schemas import STATES, ImageJob, JobList, JobStatus
+from api.wording import Code, above, below, not_a_member, not_text, unknown, wrong_type
 from core.errors import InvalidRequest
 from core.reports import Search
 
@@ -46,16 +46,16 @@ def job_id(text: str) -> UUID | None:
     return parsed if str(parsed) == text.lower() else None
 
 
-def as_list(items: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    """A page, as OpenAI's lists are."""
-    first, last = (items[0]["id"], items[-1]["id"]) if items else (None, None)
-    return {"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": has_more}
+def page(found: list[ImageJob], *, has_more: bool) -> JobList:
+    first, last = (found[0].id, found[-1].id) if found else (None, None)
+    return JobList(object="list", data=found, first_id=first, last_id=last, has_more=has_more)
 
 
 def _after(name: str, text: str) -> UUID:
     if found := job_id(text):
         return found
-    raise InvalidRequest(f"Invalid '{name}': expected the id of a job.", code="invalid_value", param=name)
+    message = f"Invalid '{name}': expected the id of a job."
+    raise InvalidRequest(message, code=Code.INVALID_VALUE, param=name)
 
 
 def _statuses(name: str, text: str) -> list[Any]:
@@ -76,15 +76,12 @@ def _limit(name: str, text: str) -> int:
 
 def _integer(name: str, text: str, *, least: int, most: int) -> int:
     if not INTEGER.fullmatch(text):
-        message = f"Invalid type for '{name}': expected an integer, but got a string instead."
-        raise InvalidRequest(message, code="invalid_type", param=name)
+        raise wrong_type(name, "an integer", text)
     number = int(text)
     if number < least:
-        message = f"below minimum value. Expected a value >= {least}, but got {number} instead."
-        raise InvalidRequest(f"Invalid '{name}': integer {message}", code="integer_below_min_value", param=name)
+        raise below(name, number, least)
     if number > most:
-        message = f"above maximum value. Expected a value <= {most}, but got {number} instead."
-        raise InvalidRequest(f"Invalid '{name}': integer {message}", code="integer_above_max_value", param=name)
+        raise above(name, number, most)
     return number
 
 
