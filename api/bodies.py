@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.wording import Code, kind
+from api.wording import Code, kind, not_json
 from core.errors import InvalidRequest
 
 
@@ -26,10 +26,7 @@ def read_json(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(data, parse_constant=_not_json)
     except (ValueError, RecursionError):  # the latter: nested beyond all reason
-        raise InvalidRequest(
-            "We could not parse the JSON body of your request. (HINT: the body must be valid JSON, "
-            "sent with the header 'Content-Type: application/json'.)"
-        ) from None
+        raise not_json() from None
     if not isinstance(body, dict):
         raise InvalidRequest(
             f"Invalid type for the request body: expected an object, but got {kind(body)} instead.",

@@ -25,7 +25,7 @@ class ImageGenerationBody(BaseModel):
     prompt: Annotated[str, Field(min_length=1)]
     """What to draw. How many characters it may have depends on the model."""
     n: Annotated[int, Field(ge=1, le=10)] | None = 1
-    """How many pictures; `dall-e-3` takes 1 only."""
+    """How many pictures; some models make 1 only."""
     size: str | None = None
     """`WIDTHxHEIGHT`, one of the model's, or `auto`. The default is the model's."""
     quality: str | None = None

@@ -79,6 +79,13 @@ def first(found: list[ErrorDetails], choices: Mapping[str, Sequence[str]]) -> In
     return _worded(min(found, key=rank), choices)
 
 
+def not_json() -> InvalidRequest:
+    return InvalidRequest(
+        "We could not parse the JSON body of your request. (HINT: the body must be valid JSON, "
+        "sent with the header 'Content-Type: application/json'.)"
+    )
+
+
 def unknown(name: str) -> InvalidRequest:
     return InvalidRequest(f"Unknown parameter: '{name}'.", code=Code.UNKNOWN_PARAMETER, param=name)
 
