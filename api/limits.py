@@ -4,8 +4,8 @@ from math import ceil
 
 from flask import g
 
-from api.wording import Code
-from core.errors import InvalidRequest, ModelForbidden, RateExceeded
+from api.wording import above
+from core.errors import ModelForbidden, RateExceeded
 from core.generation import GenerationRequest
 from core.keys import Caller
 from core.rates import Limit, Rates, Standing
@@ -29,12 +29,7 @@ def permit(caller: Caller, request: GenerationRequest) -> None:
         raise ModelForbidden(request.model)
     most = caller.pictures_per_minute
     if most is not None and request.n > most:
-        raise InvalidRequest(
-            f"Invalid 'n': integer above maximum value. Expected a value <= {most}, but got {request.n} instead. "
-            f"This API key may make {most} images per minute.",
-            code=Code.INTEGER_ABOVE_MAX_VALUE,
-            param="n",
-        )
+        raise above("n", request.n, most)
 
 
 def _limits(caller: Caller, n: int) -> dict[str, Limit]:

@@ -1,14 +1,18 @@
 """What a key may, as its owner finds out over HTTP."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import requests
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
@@ -24,7 +28,7 @@ from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.envelope import error_of
 from tests.integration.api.house import BODY, GENERATIONS, House
-from tests.stack import until
+from tests.stack import Stack, until
 
 ASYNC = {"Prefer": "respond-async"}
 FAST = {"requests_per_minute": 10, "pictures_per_minute": 20}
@@ -190,6 +194,25 @@ def test_processes_share_the_rates_of_a_key(house: House) -> None:
     answers = [ask(each).status_code for each in (own, other, own, other, own)]
 
     assert answers == [202, 202, 202, 429, 429]
+
+
+def test_a_served_process_keeps_to_a_rate_under_many_calls_at_once(
+    house: House, environment: dict[str, str], tmp_path: Path
+) -> None:
+    key, _ = builders.make_caller(house.services, requests_per_minute=10, pictures_per_minute=100)
+    headers = {"Authorization": f"Bearer {key}", **ASYNC}
+
+    with Stack(tmp_path, environment, key=key) as stack, ThreadPoolExecutor(30) as callers:
+        stack.start("api")
+        asked = [
+            callers.submit(requests.post, stack.url + GENERATIONS, json=BODY, headers=headers, timeout=30)
+            for _ in range(60)
+        ]
+        answers = [call.result() for call in asked]
+
+    assert Counter(answer.status_code for answer in answers) == {202: 10, 429: 50}
+    left = [answer.headers["x-ratelimit-remaining-requests"] for answer in answers if answer.status_code == 202]
+    assert sorted(map(int, left)) == list(range(10))
 
 
 def test_what_makes_no_job_costs_nothing(house: House) -> None:
