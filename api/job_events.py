@@ -11,6 +11,7 @@ from flask import Response
 
 from api.job_schemas import SETTLED, STATUSES, JobStatus, job_response, picture_response, progress
 from api.lookout import Lookout
+from api.wording import Code
 from core.bootstrap import Services
 from core.errors import InvalidRequest
 from core.reports import Happening, Report
@@ -50,7 +51,7 @@ class Cursor(NamedTuple):
 
 def _foreign(text: str) -> InvalidRequest:
     message = f"Invalid 'Last-Event-ID': '{text}' is not the id of an event of this job."
-    return InvalidRequest(message, code="invalid_value", param="Last-Event-ID")
+    return InvalidRequest(message, code=Code.INVALID_VALUE, param="Last-Event-ID")
 
 
 def stream(services: Services, lookout: Lookout, report: Report, *, last_event_id: str) -> Response:
@@ -102,7 +103,7 @@ class Story:
         yield from self._pictures(report)
         if _has_ended(report):
             end = job_response(report, self._services)
-            yield self._tell(end["status"], end, events=len(report.history))
+            yield self._tell(end.status, end.to_json(), events=len(report.history))
 
     def _states(self, report: Report) -> Iterator[str]:
         before = None
@@ -121,8 +122,9 @@ class Story:
         for picture in report.pictures:
             bit = 1 << picture.position
             if not self._told.pictures & bit:
-                item = {"index": picture.position, **picture_response(picture, report, self._services)}
-                yield self._tell("picture", item, pictures=self._told.pictures | bit)
+                item = picture_response(picture, report.job, self._services).to_json()
+                data = {"index": picture.position, **item}
+                yield self._tell("picture", data, pictures=self._told.pictures | bit)
         if (percent := progress(report)) != self._told.progress:
             yield self._tell("progress", {"progress": percent}, progress=percent)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from api import listing
-from api.job_schemas import image_job, job_response
+from api.job_schemas import job_response
 from core import cancellation, reports
 from core.bootstrap import Services
 from core.errors import JobIsSettled, JobMissing
@@ -24,7 +24,7 @@ def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[
     search = listing.search(query)
     with services.database.single() as session:
         found = reports.page(session, caller.key_id, replace(search, limit=search.limit + 1))
-    shown = [image_job(report, services) for report in found[: search.limit]]
+    shown = [job_response(report, services) for report in found[: search.limit]]
     return listing.page(shown, has_more=len(found) > search.limit).to_json()
 
 
