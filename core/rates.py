@@ -105,13 +105,18 @@ class Rates:
         try:
             answers = self._script(names, [WINDOW_SECONDS * 1000, *amounts])
         except RedisError as error:
-            self._rests_until = time.monotonic() + REST_SECONDS
-            log.warning("rates.unavailable", error=str(error))
+            self._rest(error)
             return {}
         return {
             what: Standing(limit.most, left, reset / 1000, wait / 1000)
             for (what, limit), (left, reset, wait) in zip(limits.items(), answers, strict=True)
         }
+
+    def _rest(self, error: RedisError) -> None:
+        """Of many calls that find out at the same time, one says so."""
+        if time.monotonic() >= self._rests_until:
+            log.warning("rates.unavailable", error=str(error))
+        self._rests_until = time.monotonic() + REST_SECONDS
 
     def close(self) -> None:
         self._redis.close()
