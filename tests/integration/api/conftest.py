@@ -20,7 +20,9 @@ from core.database import Database
 from core.notifier import Notifier
 from core.settings import Settings
 from tests import builders
+from tests.integration.api import lives
 from tests.integration.api.house import House
+from tests.integration.api.lives import JOBS, Get, Owner
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,25 @@ def client_with(settings: Settings) -> Iterator[Callable[..., FlaskClient]]:
             return create_app(services, WaitingRoom(services.database, services.notifier)).test_client()
 
         yield client_with
+
+
+@pytest.fixture
+def owner(services: Services) -> Owner:
+    """A caller of jobs, while no job of anybody's waits in the queue."""
+    builders.register(services)
+    lives.let_in(services)
+    return lives.make_owner(services)
+
+
+@pytest.fixture
+def get(client: FlaskClient, owner: Owner) -> Get:
+    """Reads one of the owner's jobs by its id, or a list by its query."""
+
+    def get(job_id: object = "", **query: Any) -> dict[str, Any]:
+        address = f"{JOBS}/{job_id}" if job_id else JOBS
+        response = client.get(address, query_string=query, headers=owner.headers)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.get_json()
+        return body
+
+    return get

@@ -1,5 +1,6 @@
 """Plays everybody in the life of a job but its owner, by the same moves as the product."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,9 @@ from core.images import Picture
 from core.keys import Caller
 from core.ledger import Claim
 from tests import builders
+
+JOBS = "/v1/images/jobs"
+Get = Callable[..., dict[str, Any]]
 
 REVISED = "A lighthouse stands on a cliff"
 

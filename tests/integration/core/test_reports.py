@@ -5,13 +5,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from core import admission, cancellation, ledger, reports
+from core import admission, ledger, reports
 from core.bootstrap import Services
 from core.database import run
 from core.images import Picture
 from core.keys import Caller
 from core.reports import Report, Search
-from core.states import Event, JobState
+from core.states import Event
 from tests import builders
 
 ALL = Search(limit=100)
@@ -107,15 +107,3 @@ def test_a_page_begins_below_an_id_whether_or_not_that_job_is_there(services: Se
 
     assert [report.job.id for report in page(services, caller, Search(limit=9, after=above))] == [job_id]
     assert page(services, caller, Search(limit=9, after=job_id)) == []
-
-
-def test_a_cancelled_job_is_announced_to_whoever_waits(services: Services, caller: Caller) -> None:
-    job_id = make_job(services, caller)
-    heard = services.notifier.listen()
-    assert next(heard) is None
-
-    assert cancellation.cancel(services.database, services.notifier, job_id)
-    assert not cancellation.cancel(services.database, services.notifier, job_id)
-
-    assert next(heard) == job_id
-    assert builders.state_of(services, job_id) is JobState.CANCELLED
