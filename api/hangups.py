@@ -40,4 +40,5 @@ class Hangups(Generic[Waiting]):
     def next(self) -> list[Waiting]:
         """Wait for the next to hang up; all that have by then."""
         wait_read(self._lines.fileno())
-        return [self._waiting[number] for number, _ in self._lines.poll(0) if number in self._waiting]
+        ended = (self._waiting.get(number) for number, _ in self._lines.poll(0))
+        return [waiting for waiting in ended if waiting is not None]

@@ -1,18 +1,16 @@
 """POST /v1/images/generations: find the job again or record one, wait for it, answer."""
 
 from dataclasses import dataclass
-from typing import NoReturn
 from uuid import UUID
 
 from flask import Request, Response, jsonify
 from structlog.contextvars import bind_contextvars
-from werkzeug.exceptions import ClientDisconnected
 
-from api import answers, jobs, limits, preferences, replays
+from api import answers, calls, jobs, limits, preferences
 from api.bodies import read_json
+from api.calls import Call
 from api.errors import Restarting, WaitTooLong
 from api.preferences import Preferences
-from api.replays import Call
 from api.seats import Parting, Seat
 from api.validation import Checked, parse
 from api.waiting import WaitingRoom
@@ -24,6 +22,8 @@ from core.results import Result
 from core.states import Door, Lane
 
 ACCEPTED = 202
+# For the log alone, by nginx's custom: the client closed the connection.
+GONE = 499
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,10 @@ def generate(
     asked = _understand(services, request, caller, request_id=request_id)
     call, preferred = asked.call, asked.preferred
     with room.seat(ledger.new_job_id(), call) as seat:
-        room.seats.let_earlier_sit_down(call)
-        job_id = replays.find(services.database, call, held=room.seats.held) or _record(services, asked, seat)
+        job_id = room.replays.find(call)
+        if job_id is None:
+            with room.replays.refusing(call):
+                job_id = _record(services, asked, seat)
         if job_id != seat.job_id:
             room.move(seat, job_id)
         bind_contextvars(job_id=str(job_id))
@@ -63,7 +65,7 @@ def generate(
         response = _accepted(services, caller, job_id)
     else:
         room.leave(seat)
-        _send_away(seat, outcome)
+        response = _send_away(seat, outcome)
     if preferred.applied:
         response.headers["Preference-Applied"] = preferred.applied
     return response
@@ -76,7 +78,7 @@ def _understand(services: Services, request: Request, caller: Caller, *, request
     return Asked(
         checked=checked,
         caller=caller,
-        call=replays.read(request.headers, body, caller=caller, door=preferred.door),
+        call=calls.read(request.headers, body, caller=caller, door=preferred.door),
         preferred=preferred,
         request_id=request_id,
     )
@@ -86,6 +88,7 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
     """The id of a new job, or of the one that the same Idempotency-Key has made this very moment."""
     checked, call = asked.checked, asked.call
     limits.check(services.rates, asked.caller, checked.request)
+    bind_contextvars(job_id=str(seat.job_id))
     return services.intake.submit(
         Submission(
             job_id=seat.job_id,
@@ -113,10 +116,11 @@ def _accepted(services: Services, caller: Caller, job_id: UUID) -> Response:
     return response
 
 
-def _send_away(seat: Seat, parting: Parting) -> NoReturn:
+def _send_away(seat: Seat, parting: Parting) -> Response:
+    """Raises WaitTooLong, unless nobody is there to be told."""
     match parting:
         case Parting.HUNG_UP:
-            raise ClientDisconnected
+            return Response(status=GONE)
         case Parting.CLOSING:
             raise Restarting(seat.job_id, retry=seat.call.comes_back)
         case Parting.TOO_LONG:

@@ -1,116 +1,83 @@
-"""A call that was sent before: finds the job that the first one made, so that nobody pays twice.
+"""Calls that were sent before: each finds the job that the first one made, so that nobody pays twice."""
 
-docs/retries.md tells clients what to rely on; docs/decisions/0012 has the rules and their reasons.
-"""
-
-import json
-import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from uuid import UUID
 
-from werkzeug.datastructures import Headers
-
+from api.calls import Call
+from api.errors import ERRORS
+from api.seats import Seats
 from core import idempotency, waiting_calls
 from core.database import Database
-from core.errors import InvalidRequest
-from core.keys import Caller
-from core.states import Door
 
-LONGEST_NAME = 255
-MOST_DIGITS = 4
-# A client that gives up after so many seconds is answered earlier, by a tenth of them and at most this.
-MARGIN_SECONDS = 5.0
+# Whoever is refused and told to come again does so within a minute.
+MEMORY_SECONDS = 90.0
+COME_AGAIN = tuple(kind for kind, answer in ERRORS.items() if answer.retry)
+
+Sign = tuple[UUID, UUID, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """What a request says of itself that tells whether it was sent before, or may be sent again.
+class Replays:
+    """Of a process; what it remembers of refused calls may be lost without harm to anybody's money."""
 
-    `name` is its Idempotency-Key, `retry_count` the SDK's own count, `patience` the client's time-out in seconds.
-    """
+    def __init__(self, database: Database, seats: Seats) -> None:
+        self._database = database
+        self._seats = seats
+        self._refused: dict[Sign, tuple[int, float]] = {}
 
-    key_id: UUID
-    fingerprint: UUID
-    name: str | None
-    retry_count: int | None
-    patience: float | None
-    reattaches: bool
+    def find(self, call: Call) -> UUID | None:
+        """The job of the call that this one repeats; None for a call of its own. Raises IdempotencyMismatch."""
+        self._seats.let_earlier_sit_down(call)
+        if call.name is not None:
+            with self._database.single() as session:
+                return idempotency.standing(
+                    session, key_id=call.key_id, name=call.name, fingerprint=call.fingerprint
+                )
+        if not call.retry_count or not call.reattaches:
+            return None
+        return self._take_over(call, call.retry_count)
 
-    @property
-    def comes_back(self) -> bool:
-        """Whether this call, sent again, finds the job of this one."""
-        return self.name is not None or (self.reattaches and self.retry_count is not None)
+    def _take_over(self, call: Call, retry_count: int) -> UUID | None:
+        """A call that was refused made no job: its retry must not have that of an equal call that is well."""
+        sign = (call.key_id, call.fingerprint, retry_count)
+        refused = self._is_expected(sign)
+        with self._database.single() as session:
+            found = waiting_calls.take_over(
+                session,
+                key_id=call.key_id,
+                fingerprint=call.fingerprint,
+                retry_count=retry_count,
+                held=self._seats.held(call),
+                only_left=refused,
+            )
+        if refused and found is None:
+            self._came(sign)
+        return found
 
-    def bound(self, seconds: float) -> float:
-        """How long it may wait where `seconds` is the most: the client must not give up first."""
-        if self.patience is None:
-            return seconds
-        return min(seconds, self.patience - min(self.patience / 10, MARGIN_SECONDS))
+    @contextmanager
+    def refusing(self, call: Call) -> Iterator[None]:
+        """Remembers that a call came to nothing in this block, where its client is told to come again."""
+        try:
+            yield
+        except COME_AGAIN:
+            if call.retry_count is not None:
+                self._expect((call.key_id, call.fingerprint, call.retry_count + 1))
+            raise
 
+    def _expect(self, sign: Sign) -> None:
+        now = time.monotonic()
+        times, _ = self._refused.pop(sign, (0, now))
+        self._refused[sign] = times + 1, now + MEMORY_SECONDS  # at the end: the oldest come first
+        for oldest in [old for old, (_, until) in islice(self._refused.items(), 2) if until < now]:
+            del self._refused[oldest]
 
-def read(headers: Headers, body: dict[str, Any], *, caller: Caller, door: Door) -> Call:
-    """Raises InvalidRequest for an Idempotency-Key that is none."""
-    name, count = headers.get("Idempotency-Key"), headers.get("x-stainless-retry-count", "")
-    if name is not None and not _is_name(name):
-        raise InvalidRequest(
-            f"Invalid header 'Idempotency-Key': expected 1 to {LONGEST_NAME} visible ASCII characters.",
-            code="invalid_value",
-        )
-    return Call(
-        key_id=caller.key_id,
-        fingerprint=_fingerprint(body, name, door),
-        name=name,
-        retry_count=int(count) if _is_count(count) else None,
-        patience=_seconds(headers.get("x-stainless-read-timeout", "")),
-        reattaches=caller.reattaches,
-    )
+    def _is_expected(self, sign: Sign) -> bool:
+        _, until = self._refused.get(sign, (0, 0.0))
+        return time.monotonic() < until
 
-
-def find(database: Database, call: Call, *, held: Callable[[Call], Collection[UUID]]) -> UUID | None:
-    """The job of the call that this one repeats; None for a call of its own. Raises IdempotencyMismatch.
-
-    `held` tells for which jobs such calls seem to wait at this process.
-    """
-    if call.name is not None:
-        with database.single() as session:
-            return idempotency.standing(session, key_id=call.key_id, name=call.name, fingerprint=call.fingerprint)
-    if not call.retry_count or not call.reattaches:
-        return None
-    with database.single() as session:
-        return waiting_calls.take_over(
-            session,
-            key_id=call.key_id,
-            fingerprint=call.fingerprint,
-            retry_count=call.retry_count,
-            held=held(call),
-        )
-
-
-def _fingerprint(body: dict[str, Any], name: str | None, door: Door) -> UUID:
-    """A digest of the body, whatever the order of its keys.
-
-    A call with a name of its own is found by that name alone, and one that was told of its job at once is not what
-    a caller who waits has lost: so name or door are part of the digest.
-    """
-    told_apart = {"name": name} if name else {"door": door}
-    canonical = json.dumps([body, told_apart], sort_keys=True, separators=(",", ":"))
-    return UUID(bytes=sha256(canonical.encode()).digest()[:16])
-
-
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= LONGEST_NAME and all("!" <= character <= "~" for character in text)
-
-
-def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 < seconds < math.inf else None
+    def _came(self, sign: Sign) -> None:
+        times, until = self._refused.pop(sign, (0, 0.0))
+        if times > 1:
+            self._refused[sign] = times - 1, until

@@ -4,7 +4,7 @@ from enum import Enum, auto
 from threading import Condition, Event
 from uuid import UUID
 
-from api.replays import Call
+from api.calls import Call
 from core.results import Result
 
 # So long a retry waits for the call that it overtook to be recorded.

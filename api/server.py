@@ -1,10 +1,13 @@
 """gunicorn with gevent around the app: a waiting call costs a greenlet, not a thread."""
 
+import os
 import resource
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent import monkey
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -92,7 +95,17 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn is untyped
     def _send_callers_away(self) -> None:
         self.app.room.close()
         for client in self._idle:
-            client.shutdown(socket.SHUT_RD)  # reads as if its peer had closed: nobody waits for a next request
+            _end_reading(client)
+
+
+def _end_reading(client: socket.socket) -> None:
+    """Have whoever reads read the end, as if the other side had closed: nobody waits for a next request.
+
+    gevent's own shutdown() would raise an error there instead.
+    """
+    plain = monkey.get_original("socket", "socket")
+    with suppress(OSError), plain(fileno=os.dup(client.fileno())) as line:  # OSError: it is closed already
+        line.shutdown(socket.SHUT_RD)
 
 
 def serve(settings: Settings, *, bind: str) -> None:

@@ -13,8 +13,9 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.calls import Call
 from api.hangups import Hangups
-from api.replays import Call
+from api.replays import Replays
 from api.seats import Parting, Seat, Seats
 from core import results, waiting_calls
 from core.database import Database
@@ -35,6 +36,7 @@ class WaitingRoom:
         self._database = database
         self._notifier = notifier
         self.seats = Seats()
+        self.replays = Replays(database, self.seats)
         self._heard: SimpleQueue[UUID | None] = SimpleQueue()
         self._poll_due = 0.0
         self._hangups: Hangups[Seat] = Hangups()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Uuid, any_, bindparam, case, func, or_, select, update
+from sqlalchemy import ARRAY, Boolean, Integer, Uuid, any_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.orm import Job, WaitingCall, table_of
@@ -19,6 +19,7 @@ RECENT = timedelta(seconds=60)
 _JOBS, _CALLS = table_of(Job), table_of(WaitingCall)
 _NOW = func.clock_timestamp()
 _LEFT, _LIVE = _CALLS.c.left_at.is_not(None), Job.state_in(*LIVE)
+_ONLY_LEFT = bindparam("only_left", type_=Boolean)
 _HELD = _CALLS.c.job_id == any_(bindparam("held", type_=ARRAY(Uuid)))
 # Callers known to have gone come first. Whoever seems to wait at this very process may do so over a dead line, but
 # gives his place up last.
@@ -33,7 +34,7 @@ _LOST = (
         _CALLS.c.fingerprint == bindparam("of_fingerprint"),
         _CALLS.c.retry_count < bindparam("count"),
         _CALLS.c.called_at > _NOW - WINDOW,
-        or_(_LEFT, _LIVE, _JOBS.c.settled_at > _NOW - RECENT),
+        or_(_LEFT, ~_ONLY_LEFT & or_(_LIVE, _JOBS.c.settled_at > _NOW - RECENT)),
     )
     .order_by(_ORDER, _CALLS.c.called_at)
     .limit(1)
@@ -48,15 +49,27 @@ _TAKE_OVER = (
 )
 
 
-def take_over(
-    session: Session, *, key_id: UUID, fingerprint: UUID, retry_count: int, held: Collection[UUID]
+def take_over(  # noqa: PLR0913 - by name
+    session: Session,
+    *,
+    key_id: UUID,
+    fingerprint: UUID,
+    retry_count: int,
+    held: Collection[UUID] = (),
+    only_left: bool = False,
 ) -> UUID | None:
     """Let a retry have the place of a lost call with the same key and body; that call's job.
 
-    A place that an equal or later retry has is not to be had. `held` are jobs of such calls whose callers seem to
-    wait at this process.
+    A place that an equal or later retry has is not to be had; with `only_left`, none but of those who are known to
+    have gone. `held` are jobs of such calls whose callers seem to wait at this process.
     """
-    given = {"of_key": key_id, "of_fingerprint": fingerprint, "count": retry_count, "held": list(held)}
+    given = {
+        "of_key": key_id,
+        "of_fingerprint": fingerprint,
+        "count": retry_count,
+        "held": list(held),
+        "only_left": only_left,
+    }
     return cast("UUID | None", session.scalar(_TAKE_OVER, given))
 
 

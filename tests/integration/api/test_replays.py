@@ -111,6 +111,32 @@ def test_a_retry_that_finds_its_job_is_not_counted_against_any_rate(hasty: House
     assert limited.ask(headers=FIRST).status_code == 429
 
 
+@pytest.mark.parametrize("limit", ["requests_per_minute", "most_in_flight"])
+def test_the_retry_of_a_refused_call_gets_no_other_calls_picture(house: House, limit: str) -> None:
+    limited = house.limited(**{limit: 1})
+    recorded = limited.ask(headers={**FIRST, "Prefer": "wait=0"})
+    refused = limited.ask(headers=FIRST)
+
+    refused_again = limited.ask(headers=RETRY)
+
+    assert recorded.status_code == 202
+    assert [(each.status_code, each.headers["x-should-retry"]) for each in (refused, refused_again)] == [
+        (429, "true"),
+        (429, "true"),
+    ]
+
+
+def test_a_refused_call_does_not_keep_a_lost_one_from_its_job(hasty: House) -> None:
+    limited = hasty.limited(requests_per_minute=1)
+    lost, refused = limited.ask(headers=FIRST), limited.ask(headers=FIRST)
+
+    retries = [limited.ask(headers=RETRY) for _ in range(2)]
+
+    assert (lost.status_code, refused.status_code) == (504, 429)
+    assert [retry.status_code for retry in retries] == [504, 429]
+    assert retries[0].headers["darkroom-job"] == lost.headers["darkroom-job"]
+
+
 def test_a_retry_is_told_of_the_failure_that_it_missed(house: House, hasty: House) -> None:
     hasty.ask(headers=FIRST)
     lives.fail(house.services, builders.claim(house.services, only_job(house)), FailureKind.MODERATED)

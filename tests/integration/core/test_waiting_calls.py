@@ -1,9 +1,9 @@
 """Which job a client's automatic retry finds again."""
 
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -35,13 +35,9 @@ def call(services: Services, caller: Caller, *, body: UUID = BODY, count: int = 
     return job_id
 
 
-def retry(
-    services: Services, caller: Caller, *, body: UUID = BODY, count: int = 1, held: Collection[UUID] = ()
-) -> UUID | None:
+def retry(services: Services, caller: Caller, *, body: UUID = BODY, count: int = 1, **more: Any) -> UUID | None:
     with services.database.single() as session:
-        return waiting_calls.take_over(
-            session, key_id=caller.key_id, fingerprint=body, retry_count=count, held=held
-        )
+        return waiting_calls.take_over(session, key_id=caller.key_id, fingerprint=body, retry_count=count, **more)
 
 
 def leave(services: Services, *job_ids: UUID, count: int = 0) -> None:
@@ -139,6 +135,17 @@ def test_whoever_is_seen_to_wait_gives_his_place_up_last(services: Services, cal
     settle(services, answered)
 
     assert [retry(services, caller, held=[waits]) for _ in range(3)] == [answered, waits, None]
+
+
+def test_a_retry_of_a_call_that_was_refused_takes_no_place_but_of_who_left(
+    services: Services, caller: Caller
+) -> None:
+    answered, left = (call(services, caller) for _ in range(2))
+    call(services, caller)
+    settle(services, answered)
+    leave(services, left)
+
+    assert [retry(services, caller, only_left=True) for _ in range(2)] == [left, None]
 
 
 def test_an_answer_that_was_written_long_ago_was_not_lost(services: Services, caller: Caller) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.replays import Call
+from api.calls import Call
 from api.seats import Parting, Seat, Seats
 from tests.stack import until
 
