@@ -13,6 +13,7 @@ from api import dry_run, envelopes, headers, health, images, job_events, jobs, l
 from api.auth import Gate
 from api.bodies import read_json
 from api.lookout import Lookout
+from api.reference import Reference
 from api.waiting import WaitingRoom
 from core.bootstrap import Services
 from core.keys import Caller
@@ -67,6 +68,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     def ready() -> ResponseReturnValue:
         return health.ready(services)
 
+    _serve_reference(app, services)
     return app
 
 
@@ -90,6 +92,22 @@ def _serve_jobs(app: Flask, services: Services, caller: Callable[[], Caller]) ->
         report = jobs.find(services, caller(), job_id)
         last_event_id = request.headers.get("Last-Event-ID", "")
         return job_events.stream(services, lookout, report, last_event_id=last_event_id)
+
+
+def _serve_reference(app: Flask, services: Services) -> None:
+    reference = Reference(services.catalog, services.settings.public_url)
+
+    @app.get("/openapi.json")
+    def openapi() -> ResponseReturnValue:
+        return reference.for_programs(request)
+
+    @app.get("/docs")
+    def docs() -> ResponseReturnValue:
+        return reference.for_people(request)
+
+    @app.get("/docs/docs.css")
+    def docs_style() -> ResponseReturnValue:
+        return reference.style(request)
 
 
 def _begin() -> None:

@@ -1,0 +1,133 @@
+"""Jobs in the document: how they are found, followed and cancelled."""
+
+from typing import Any
+
+from werkzeug.exceptions import NotFound
+
+from api import listing
+from api.errors import Answer
+from api.job_schemas import ImageJob, JobList, JobStatus
+from api.openapi import refusals
+from api.openapi.operations import COMMON, Operation, answer, parameter, written
+from api.wording import not_a_member, unknown
+from core.errors import JobIsSettled, JobMissing
+
+TAG = "Jobs"
+ANY = "Only the API key's own jobs are there, whichever way they came in."
+FOLLOW = """\
+What becomes of a job, as server-sent events, told as it happens and from the beginning:
+
+- `state`: `status` is `queued` or `in_progress`, with `attempt` and the time `at`.
+- `position`: `queue_position`, 1 for the next to start.
+- `picture`: a picture that is there, as in the job's `data`, with its `index`.
+- `progress`: how many of the pictures are there, in percent.
+- `completed`, `failed`, `cancelled`: the whole job, and the end.
+
+A line that breaks is taken up where it ended by `Last-Event-ID`, which browsers send by themselves. Comments in \
+between keep the line open.
+"""
+EVENTS = """\
+event: picture
+id: 3.1.0.0
+data: {"index": 0, "url": "http://127.0.0.1:8000/files/img-XoDnXvJ8KBTVoq1SUcSIfG9t.png"}
+
+"""
+JOB_ID = parameter("path", "job_id", "The id of a job.", {"type": "string", "format": "uuid"})
+SECOND = {"type": "integer", "minimum": 0, "maximum": listing.LAST_SECOND}
+LIMIT = {"type": "integer", "minimum": 1, "maximum": listing.MOST_ON_A_PAGE, "default": listing.USUAL_LIMIT}
+STATUSES = {"type": "array", "items": {"type": "string", "enum": list(JobStatus)}}
+PAIRS = {"type": "object", "additionalProperties": {"type": "string"}}
+SEARCH = (
+    parameter("query", "limit", "How many jobs a page has at most.", LIMIT),
+    parameter(
+        "query", "after", "The page begins behind this job: `last_id` of the page before.", JOB_ID["schema"]
+    ),
+    parameter("query", "status", "One or several, separated by commas.", STATUSES, style="form", explode=False),
+    parameter("query", "model", "The model that was asked for.", {"type": "string"}),
+    parameter("query", "created_after", "Unix seconds; the first that count.", SECOND),
+    parameter("query", "created_before", "Unix seconds; the first that do not count.", SECOND),
+    parameter(
+        "query",
+        "metadata",
+        "Jobs that were given this: `metadata[order]=17`.",
+        PAIRS,
+        style="deepObject",
+        explode=True,
+    ),
+)
+LAST_EVENT = parameter(
+    "header",
+    "Last-Event-ID",
+    "The `id` of the last event that was received.",
+    {"type": "string"},
+    example="3.1.0.0",
+)
+
+
+def operations() -> list[Operation]:
+    return [_list(), _retrieve(), _cancel(), _follow()]
+
+
+def _list() -> Operation:
+    wrong = [unknown("colour"), not_a_member("status", "done", tuple(JobStatus))]
+    return Operation(
+        method="get",
+        path="/v1/images/jobs",
+        id="listImageJobs",
+        tag=TAG,
+        summary="List jobs",
+        description=f"Newest first, a page at a time. {ANY}",
+        parameters=SEARCH,
+        answers={200: answer("A page of jobs.", JobList)},
+        errors=[*map(refusals.refused, wrong), *COMMON],
+    )
+
+
+def _retrieve() -> Operation:
+    return Operation(
+        method="get",
+        path="/v1/images/jobs/{job_id}",
+        id="retrieveImageJob",
+        tag=TAG,
+        summary="Look at a job",
+        description=ANY,
+        parameters=[JOB_ID],
+        answers={200: answer("The job, with the pictures that are there.", ImageJob)},
+        errors=_missing(),
+    )
+
+
+def _cancel() -> Operation:
+    return Operation(
+        method="post",
+        path="/v1/images/jobs/{job_id}/cancel",
+        id="cancelImageJob",
+        tag=TAG,
+        summary="Cancel a job",
+        description="What is not made yet is not paid for. Cancelling once more changes nothing.",
+        parameters=[JOB_ID],
+        answers={200: answer("The job, cancelled.", ImageJob)},
+        errors=[*_missing(), *refusals.of(JobIsSettled)],
+    )
+
+
+def _follow() -> Operation:
+    stream: dict[str, Any] = {"schema": {"type": "string"}, "example": EVENTS}
+    return Operation(
+        method="get",
+        path="/v1/images/jobs/{job_id}/events",
+        id="followImageJob",
+        tag=TAG,
+        summary="Follow a job",
+        description=FOLLOW,
+        parameters=[JOB_ID, LAST_EVENT],
+        answers={
+            200: written("The events.", {"text/event-stream": stream}),
+            204: written("Everything was told already.", {}),
+        },
+        errors=[refusals.refused(unknown("Last-Event-ID")), *_missing()],
+    )
+
+
+def _missing() -> list[Answer]:
+    return [*refusals.of(JobMissing), *refusals.of_protocol(NotFound), *COMMON]
