@@ -18,9 +18,10 @@ def check(rates: Rates, caller: Caller, request: GenerationRequest) -> None:
     """
     permit(caller, request)
     g.standings = standings = rates.take(caller.key_id, _limits(caller, request.n))
-    what = max(standings, key=lambda name: standings[name].wait_seconds, default=None)
-    if what and standings[what].wait_seconds:
-        raise RateExceeded(what, limit=standings[what].most, seconds=standings[what].wait_seconds)
+    refused = {what: standing for what, standing in standings.items() if not standing.had_room}
+    if refused:
+        what, standing = max(refused.items(), key=lambda item: item[1].reset_seconds)
+        raise RateExceeded(what, limit=standing.most, seconds=standing.reset_seconds)
 
 
 def permit(caller: Caller, request: GenerationRequest) -> None:

@@ -1,61 +1,23 @@
-"""How fast a key asks: its requests and pictures within the last minute, counted in Redis for all API processes.
-
-A script of our own rather than `limits`, which the workers pace themselves with: it looks at both limits before it
-counts against either, and tells what is left of them, in one round trip instead of five.
-"""
+"""How fast a key asks: its requests and pictures of the last minute, counted in Redis for all API processes."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from redis import BlockingConnectionPool, Redis
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+from redis import BlockingConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 
-WINDOW_SECONDS = 60
 CONNECTIONS = 20
 # A Redis that is away is left alone for so long; one that is mute would hold up every request.
 REST_SECONDS = 3.0
-
-# A key of Redis lists when each of the last minute's requests, or pictures, was taken. Of every one this answers
-# what is left, in how many milliseconds it is whole again, and in how many it has room for what was asked.
-TAKE = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local window = tonumber(ARGV[1])
-local waits, room = {}, true
-for i, key in ipairs(KEYS) do
-    local most, amount = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-    local oldest = redis.call('LINDEX', key, 0)
-    while oldest and oldest + window <= now do
-        redis.call('LPOP', key)
-        oldest = redis.call('LINDEX', key, 0)
-    end
-    waits[i] = 0
-    local over = redis.call('LLEN', key) + amount - most
-    if over > 0 then
-        waits[i] = (redis.call('LINDEX', key, over - 1) or now) + window - now
-        room = false
-    end
-end
-local answers = {}
-for i, key in ipairs(KEYS) do
-    local most, amount = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-    if room then
-        for _ = 1, amount do
-            redis.call('RPUSH', key, now)
-        end
-        redis.call('PEXPIRE', key, window)
-    end
-    local newest = redis.call('LINDEX', key, -1) or now - window
-    answers[i] = {math.max(0, most - redis.call('LLEN', key)), newest + window - now, waits[i]}
-end
-return answers
-"""
 
 log = structlog.get_logger()
 
@@ -69,19 +31,19 @@ class Limit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is left of a limit, in how many seconds it is whole again, and when it has room: 0 where it had."""
+    """What is left of a limit, in how many seconds more of it is, and whether it had room for what was asked."""
 
     most: int
     left: int
     reset_seconds: float
-    wait_seconds: float
+    had_room: bool
 
 
 class Rates:
     """Counts what keys take. The ledger is the truth: a Redis that is away costs exactness, and no request."""
 
     def __init__(self, redis_url: str) -> None:
-        pool = BlockingConnectionPool.from_url(
+        self._pool = BlockingConnectionPool.from_url(
             redis_url,
             max_connections=CONNECTIONS,
             timeout=1.0,
@@ -89,34 +51,46 @@ class Rates:
             socket_timeout=1.0,
             retry=Retry(NoBackoff(), retries=1),
         )
-        self._redis = Redis.from_pool(pool)
-        self._script = self._redis.register_script(TAKE)
+        storage = RedisStorage(
+            redis_url, connection_pool=self._pool, key_prefix="darkroom:rate", wrap_exceptions=True
+        )
+        self._limiter = MovingWindowRateLimiter(storage)
         self._rests_until = 0.0
 
     def take(self, key_id: UUID, limits: Mapping[str, Limit]) -> dict[str, Standing]:
         """Take what a request needs of each limit of a key, of all or of none.
 
-        Returns how each stands then, whether or not there was room; nothing while Redis is away.
+        Returns how each stands then, whether or not there was room; nothing while Redis is away. Of two processes
+        that race for the last place under one limit, the loser may lose a place under another one as well.
         """
         if not limits or time.monotonic() < self._rests_until:
             return {}
-        names = [f"darkroom:rate:{{{key_id}}}:{what}" for what in limits]
-        amounts = [number for limit in limits.values() for number in limit]
         try:
-            answers = self._script(names, [WINDOW_SECONDS * 1000, *amounts])
-        except RedisError as error:
+            return self._take(str(key_id), limits)
+        except StorageError as error:
             self._rest(error)
             return {}
-        return {
-            what: Standing(limit.most, left, reset / 1000, wait / 1000)
-            for (what, limit), (left, reset, wait) in zip(limits.items(), answers, strict=True)
-        }
 
-    def _rest(self, error: RedisError) -> None:
+    def _take(self, key: str, limits: Mapping[str, Limit]) -> dict[str, Standing]:
+        items = {what: RateLimitItemPerMinute(limit.most) for what, limit in limits.items()}
+
+        def each(ask: Callable[..., bool]) -> dict[str, bool]:
+            return {what: ask(item, key, what, cost=limits[what].amount) for what, item in items.items()}
+
+        room = each(self._limiter.test)
+        if all(room.values()):
+            room = each(self._limiter.hit)
+        standings = {}
+        for what, item in items.items():
+            reset, left = self._limiter.get_window_stats(item, key, what)
+            standings[what] = Standing(item.amount, left, max(0.0, reset - time.time()), room[what])
+        return standings
+
+    def _rest(self, error: StorageError) -> None:
         """Of many calls that find out at the same time, one says so."""
         if time.monotonic() >= self._rests_until:
             log.warning("rates.unavailable", error=str(error))
         self._rests_until = time.monotonic() + REST_SECONDS
 
     def close(self) -> None:
-        self._redis.close()
+        self._pool.disconnect()

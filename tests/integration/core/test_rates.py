@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from core.rates import REST_SECONDS, Limit, Rates, Standing
+from core.rates import REST_SECONDS, Limit, Rates
 from tests.stack import until
 from tests.tcp_proxy import TcpProxy
 
@@ -27,7 +27,7 @@ def let_pass(environment: dict[str, str], seconds: float) -> None:
     """As if so much time had gone by since everything that was taken so far."""
     with Redis.from_url(environment["REDIS_URL"], decode_responses=True) as redis:
         for name in redis.scan_iter("darkroom:rate:*"):
-            taken = [int(moment) - int(seconds * 1000) for moment in redis.lrange(name, 0, -1)]
+            taken = [float(moment) - seconds for moment in redis.lrange(name, 0, -1)]
             redis.delete(name)
             redis.rpush(name, *taken)
 
@@ -35,7 +35,11 @@ def let_pass(environment: dict[str, str], seconds: float) -> None:
 def test_what_is_taken_is_told_and_what_is_left(rates: Rates) -> None:
     first = rates.take(KEY, {"requests": Limit(3, 1), "pictures": Limit(20, 4)})
 
-    assert first == {"requests": Standing(3, 2, 60.0, 0.0), "pictures": Standing(20, 16, 60.0, 0.0)}
+    assert {what: (standing.most, standing.left) for what, standing in first.items()} == {
+        "requests": (3, 2),
+        "pictures": (20, 16),
+    }
+    assert all(standing.had_room and 59 < standing.reset_seconds <= 60 for standing in first.values())
 
 
 def test_a_limit_holds_for_any_minute(rates: Rates, environment: dict[str, str]) -> None:
@@ -46,24 +50,19 @@ def test_a_limit_holds_for_any_minute(rates: Rates, environment: dict[str, str])
 
     refused = rates.take(KEY, limits)["requests"]
 
-    assert refused.left == 0
-    assert 19 < refused.wait_seconds <= 20
-    assert 59 < refused.reset_seconds <= 60
+    assert (refused.had_room, refused.left) == (False, 0)
+    assert 19 < refused.reset_seconds <= 20
     let_pass(environment, 21)
-    assert rates.take(KEY, limits)["requests"] == Standing(2, 0, 60.0, 0.0)
+    assert rates.take(KEY, limits)["requests"].had_room
 
 
-def test_a_request_waits_until_there_is_room_for_all_its_pictures(
-    rates: Rates, environment: dict[str, str]
-) -> None:
+def test_more_room_comes_when_the_oldest_is_a_minute_ago(rates: Rates, environment: dict[str, str]) -> None:
+    limits = {"pictures": Limit(6, 2)}
     for _ in range(3):
         let_pass(environment, 10)
-        rates.take(KEY, {"pictures": Limit(6, 2)})
+        rates.take(KEY, limits)
 
-    two, six = (rates.take(KEY, {"pictures": Limit(6, amount)})["pictures"].wait_seconds for amount in (2, 6))
-
-    assert 39 < two <= 40
-    assert 59 < six <= 60
+    assert 39 < rates.take(KEY, limits)["pictures"].reset_seconds <= 40
 
 
 def test_a_request_refused_for_its_pictures_takes_no_request(rates: Rates) -> None:
@@ -71,38 +70,37 @@ def test_a_request_refused_for_its_pictures_takes_no_request(rates: Rates) -> No
 
     refused = rates.take(KEY, {"requests": Limit(5, 1), "pictures": Limit(4, 2)})
 
-    assert refused["pictures"].wait_seconds > 0
-    assert (refused["requests"].left, refused["requests"].wait_seconds) == (4, 0)
+    assert not refused["pictures"].had_room
+    assert (refused["requests"].left, refused["requests"].had_room) == (4, True)
     assert rates.take(KEY, {"requests": Limit(5, 1), "pictures": Limit(4, 1)})["requests"].left == 3
 
 
 def test_keys_do_not_share_their_rates(rates: Rates) -> None:
     limits = {"requests": Limit(1, 1)}
-    assert rates.take(KEY, limits)["requests"].wait_seconds == 0
+    assert rates.take(KEY, limits)["requests"].had_room
 
-    assert rates.take(uuid4(), limits)["requests"].wait_seconds == 0
-    assert rates.take(KEY, limits)["requests"].wait_seconds > 0
+    assert rates.take(uuid4(), limits)["requests"].had_room
+    assert not rates.take(KEY, limits)["requests"].had_room
 
 
-def test_a_lowered_limit_holds_at_once(rates: Rates, environment: dict[str, str]) -> None:
+def test_a_changed_limit_counts_from_then_on(rates: Rates) -> None:
     for _ in range(4):
         rates.take(KEY, {"requests": Limit(9, 1)})
-        let_pass(environment, 5)
 
-    lowered = rates.take(KEY, {"requests": Limit(2, 1)})["requests"]
+    lowered = [rates.take(KEY, {"requests": Limit(2, 1)})["requests"] for _ in range(3)]
 
-    assert (lowered.most, lowered.left) == (2, 0)
-    assert 49 < lowered.wait_seconds <= 50  # three of the four have to be a minute ago
+    assert [(standing.most, standing.left) for standing in lowered] == [(2, 1), (2, 0), (2, 0)]
+    assert [standing.had_room for standing in lowered] == [True, True, False]
 
 
 def test_all_processes_together_keep_to_a_limit(environment: dict[str, str]) -> None:
-    limits = {"requests": Limit(20, 1), "pictures": Limit(30, 2)}
+    limits = {"pictures": Limit(30, 2)}
     processes = [Rates(environment["REDIS_URL"]) for _ in range(4)]
 
     with ThreadPoolExecutor(16) as callers:
         stood = list(callers.map(lambda number: processes[number % 4].take(KEY, limits), range(64)))
 
-    assert sum(all(each.wait_seconds == 0 for each in standing.values()) for standing in stood) == 15
+    assert sum(standing["pictures"].had_room for standing in stood) == 15
     for process in processes:
         process.close()
 
@@ -123,8 +121,8 @@ def test_a_flushed_redis_costs_exactness_alone(rates: Rates, environment: dict[s
         redis.flushall()
         redis.script_flush()
 
-    assert rates.take(KEY, limits)["requests"].wait_seconds == 0
-    assert rates.take(KEY, limits)["requests"].wait_seconds > 0
+    assert rates.take(KEY, limits)["requests"].had_room
+    assert not rates.take(KEY, limits)["requests"].had_room
 
 
 @pytest.mark.parametrize("trouble", [TcpProxy.cut, TcpProxy.silence])
