@@ -16,7 +16,10 @@ Waiting = TypeVar("Waiting")
 
 
 class Hangups(Generic[Waiting]):
-    """Tells whose line has ended. Bytes that come in, as of a next request, are left alone, and are no end."""
+    """Tells whose line has ended, or will bring no more.
+
+    Bytes that come in, as of a next request, are left alone, and are no end.
+    """
 
     def __init__(self) -> None:
         self._lines: select.epoll = _epoll()
