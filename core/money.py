@@ -35,10 +35,11 @@ from core.orm import Budget, Closed, Image, Job, Posting
 from core.states import Account, Entry
 
 PRICE = Given("price", Numeric())
-_TODAY = cast(func.timezone("UTC", func.statement_timestamp()), Date)
-_THIS_MONTH = cast(func.date_trunc("month", func.timezone("UTC", func.statement_timestamp())), Date)
-_USED_TODAY = case((Budget.day >= _TODAY, Budget.used_today), else_=0)
-_USED_THIS_MONTH = case((Budget.month >= _THIS_MONTH, Budget.used_this_month), else_=0)
+TODAY = cast(func.timezone("UTC", func.statement_timestamp()), Date)
+THIS_MONTH = cast(func.date_trunc("month", func.timezone("UTC", func.statement_timestamp())), Date)
+# A budget counts for the day and the month of its last job: once they are over, nothing is used yet.
+USED_TODAY = case((Budget.day >= TODAY, Budget.used_today), else_=0)
+USED_THIS_MONTH = case((Budget.month >= THIS_MONTH, Budget.used_this_month), else_=0)
 
 
 def _fits(cap: InstrumentedAttribute[Decimal | None], used: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -52,16 +53,16 @@ def reserving() -> Update:
         .where(
             Budget.key_id == Given("key_id", Uuid()),
             _fits(Budget.cap, Budget.reserved + Budget.spent),
-            _fits(Budget.cap_a_day, _USED_TODAY),
-            _fits(Budget.cap_a_month, _USED_THIS_MONTH),
+            _fits(Budget.cap_a_day, USED_TODAY),
+            _fits(Budget.cap_a_month, USED_THIS_MONTH),
             or_(Budget.most_in_flight.is_(None), Budget.in_flight < Budget.most_in_flight),
         )
         .values(
             reserved=Budget.reserved + PRICE,
-            used_today=_USED_TODAY + PRICE,
-            day=func.greatest(Budget.day, _TODAY),
-            used_this_month=_USED_THIS_MONTH + PRICE,
-            month=func.greatest(Budget.month, _THIS_MONTH),
+            used_today=USED_TODAY + PRICE,
+            day=func.greatest(Budget.day, TODAY),
+            used_this_month=USED_THIS_MONTH + PRICE,
+            month=func.greatest(Budget.month, THIS_MONTH),
             in_flight=Budget.in_flight + 1,
         )
         .returning(Budget.key_id)
@@ -88,8 +89,8 @@ def settlement(settled: CTE) -> tuple[Update, Insert]:
             func.count().label("jobs"),
             func.sum(settled.c.price).label("price"),
             func.sum(settled.c.charged).label("charged"),
-            func.coalesce(func.sum(rest).filter(created >= _TODAY), 0).label("rest_of_today"),
-            func.coalesce(func.sum(rest).filter(created >= _THIS_MONTH), 0).label("rest_of_this_month"),
+            func.coalesce(func.sum(rest).filter(created >= TODAY), 0).label("rest_of_today"),
+            func.coalesce(func.sum(rest).filter(created >= THIS_MONTH), 0).label("rest_of_this_month"),
         )
         .group_by(settled.c.key_id)
         .subquery("sums")
@@ -102,10 +103,10 @@ def settlement(settled: CTE) -> tuple[Update, Insert]:
             spent=Budget.spent + sums.c.charged,
             # At midnight a job may have been counted on the other side of it.
             used_today=func.greatest(
-                Budget.used_today - case((Budget.day >= _TODAY, sums.c.rest_of_today), else_=0), 0
+                Budget.used_today - case((Budget.day >= TODAY, sums.c.rest_of_today), else_=0), 0
             ),
             used_this_month=func.greatest(
-                Budget.used_this_month - case((Budget.month >= _THIS_MONTH, sums.c.rest_of_this_month), else_=0), 0
+                Budget.used_this_month - case((Budget.month >= THIS_MONTH, sums.c.rest_of_this_month), else_=0), 0
             ),
             in_flight=Budget.in_flight - sums.c.jobs,
         )
@@ -139,9 +140,8 @@ def _postings(*sides: Select[Any]) -> Insert:
 
 def refusal(session: Session, key_id: UUID, price: Decimal) -> DarkroomError | None:
     """Why a key's budget has no room for a price; None where it has by now."""
-    today, month = _USED_TODAY.label("used_today"), _USED_THIS_MONTH.label("used_this_month")
     budget, used_today, used_this_month = session.execute(
-        select(Budget, today, month).where(Budget.key_id == key_id)
+        select(Budget, USED_TODAY, USED_THIS_MONTH).where(Budget.key_id == key_id)
     ).one()
     if budget.most_in_flight is not None and budget.in_flight >= budget.most_in_flight:
         return TooManyInFlight(budget.most_in_flight)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
 
+from core.money import USED_THIS_MONTH, USED_TODAY
 from core.orm import Budget, Image, Job
 from core.states import LIVE
 
@@ -83,11 +84,8 @@ def _first_id(day: date, *, after: int = 0) -> UUID:
 
 
 def balance(session: Session, key_id: UUID) -> Balance:
-    today = func.timezone("UTC", func.now())
-    budget, day, month = session.execute(
-        select(Budget, cast(today, Date), cast(func.date_trunc("month", today), Date)).where(
-            Budget.key_id == key_id
-        )
+    budget, used_today, used_this_month = session.execute(
+        select(Budget, USED_TODAY, USED_THIS_MONTH).where(Budget.key_id == key_id)
     ).one()
     return Balance(
         cap=budget.cap,
@@ -96,7 +94,7 @@ def balance(session: Session, key_id: UUID) -> Balance:
         most_in_flight=budget.most_in_flight,
         reserved=budget.reserved,
         spent=budget.spent,
-        used_today=budget.used_today if budget.day >= day else Decimal(0),
-        used_this_month=budget.used_this_month if budget.month >= month else Decimal(0),
+        used_today=used_today,
+        used_this_month=used_this_month,
         in_flight=budget.in_flight,
     )
