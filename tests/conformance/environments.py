@@ -64,13 +64,14 @@ class PythonEnvironment:
 
     def sources(self) -> Path:
         """The unpacked source distribution of the package, its tests included. Raises NotInstalled."""
-        unpacked = self.folder / "sources" / f"{self._package}-{self.version}"
+        unpacked = self.folder / f"{self._package}-{self.version}"
         if not unpacked.exists():
             requirement = self.folder / "requirement.txt"
             requirement.write_text(self._requirement())
             flags = ["--require-hashes", "--no-deps", "--no-build-isolation", "--no-binary", self._package]
             _install(self.python, "-m", "pip", "download", *flags, "-r", requirement, "-d", self.folder)
-            shutil.unpack_archive(self.folder / f"{unpacked.name}.tar.gz", unpacked.parent)
+            shutil.unpack_archive(self.folder / f"{unpacked.name}.tar.gz", self.folder / "unfinished")
+            (self.folder / "unfinished" / unpacked.name).rename(unpacked)
         return unpacked
 
     def _requirement(self) -> str:

@@ -22,13 +22,12 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class House:
-    """`folder` is for the pictures that clients save, `keys` are some that may little."""
+    """`folder` is for the pictures that clients save; each of `keys` may little."""
 
     base_url: str
     api_key: str
     keys: dict[str, str]
     folder: Path
-    environment: dict[str, str]
 
 
 @contextmanager
@@ -43,7 +42,7 @@ def house() -> Iterator[House]:
             environment = ready["environment"]
             _make_key(environment, "--secret-from-stdin", secret=KEY)
             keys = {name: _make_key(environment, *limit) for name, limit in LIMITS.items()}
-            yield House(ready["base_url"], KEY, keys, folder, environment)
+            yield House(ready["base_url"], KEY, keys, folder)
         finally:
             sandbox.process.terminate()
             sandbox.process.wait(timeout=15)
