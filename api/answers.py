@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from flask import Response, jsonify
 
+from api import pictures
 from api.errors import JobFailed
 from api.schemas import images_response
 from api.validation import Checked
@@ -62,7 +63,7 @@ def delivering(response: Response, lost: Callable[[], None]) -> Response:
 def _show(services: Services, response_format: ResponseFormat, image: Image) -> dict[str, str]:
     if response_format is ResponseFormat.B64_JSON:
         return {"b64_json": b64encode(services.storage.read(image.object_key)).decode()}
-    return {"url": f"{services.settings.public_url}/files/{image.name}"}
+    return {"url": pictures.address(services, image.name)}
 
 
 def response_headers(checked: Checked, maker: Model) -> dict[str, str]:

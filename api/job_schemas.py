@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api import pictures
 from api.errors import FAILURES
 from core.bootstrap import Services
 from core.errors import Failure
@@ -157,7 +158,7 @@ def progress(report: Report) -> int:
 
 
 def picture_response(picture: StoredPicture, job: Job, services: Services) -> JobPicture:
-    url = None if picture.expired else f"{services.settings.public_url}/files/{picture.name}"
+    url = None if picture.expired else pictures.address(services, picture.name)
     model = services.catalog.model(job.model)
     if model and model.revises_prompt:
         return JobPicture(url=url, revised_prompt=picture.revised_prompt or "")

@@ -17,6 +17,11 @@ from core.orm import Image
 log = structlog.get_logger()
 
 
+def address(services: Services, name: str) -> str:
+    """Where callers find a picture."""
+    return f"{services.settings.public_url}/files/{name}"
+
+
 def show(services: Services, request: Request, name: str) -> Response:
     """Whole, or the one range that is asked for. Raises PictureMissing, PictureExpired, StoreUnavailable."""
     image, left = _find(services, name)
