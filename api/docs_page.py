@@ -70,6 +70,7 @@ def render(document: Json) -> str:
             "fields": fields,
             "faults": faults,
             "answer": answer,
+            "kind": kind,
             "body": body,
             "phrase": lambda status: HTTPStatus(int(status)).phrase,
         },

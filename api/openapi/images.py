@@ -39,21 +39,21 @@ offer:
 PREFER = """\
 `respond-async`: the job is answered at once, with 202. `wait=20`: the pictures, if they are there within 20 \
 seconds, else the job with 202. Without it nobody is answered 202."""
-IDEMPOTENCY = """\
-A name for this request. For 24 hours the same name with the same body finds the same job, and gets the same \
-answer."""
+IDEMPOTENCY = f"""\
+A name for this request, of 1 to {LONGEST_NAME} visible ASCII characters. For 24 hours the same name with the \
+same body finds the same job, and gets the same answer."""
 DRY = """\
 `true`: nothing is made or paid for. The answer says how the request is understood, who would make the pictures, \
 and at what price."""
 PARAMETERS = (
-    parameter("query", "dry_run", DRY, {"type": "string", "enum": list(WORDS), "default": "false"}),
     parameter(
-        "header",
-        "Idempotency-Key",
-        IDEMPOTENCY,
-        {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": LONGEST_NAME},
-        example="order-17",
+        "query",
+        "dry_run",
+        DRY,
+        {"type": "string", "enum": list(WORDS), "default": "false"},
+        allowEmptyValue=False,
     ),
+    parameter("header", "Idempotency-Key", IDEMPOTENCY, {"type": "string"}, example="order-17"),
     parameter("header", "Prefer", PREFER, {"type": "string"}, example="wait=20"),
 )
 NAME = parameter("path", "name", "The last part of a picture's `url`.", {"type": "string"})

@@ -1,12 +1,10 @@
 """Jobs in the document: how they are found, followed and cancelled."""
 
-from typing import Any
-
 from werkzeug.exceptions import NotFound
 
 from api import listing
 from api.errors import Answer
-from api.job_schemas import ImageJob, JobList, JobStatus
+from api.job_schemas import SETTLED, ImageJob, JobList, JobStatus
 from api.openapi import refusals
 from api.openapi.operations import COMMON, Operation, answer, parameter, written
 from api.wording import not_a_member, unknown
@@ -26,12 +24,20 @@ What becomes of a job, as server-sent events, told as it happens and from the be
 A line that breaks is taken up where it ended by `Last-Event-ID`, which browsers send by themselves. Comments in \
 between keep the line open.
 """
-EVENTS = """\
-event: picture
-id: 3.1.0.0
-data: {"index": 0, "url": "http://127.0.0.1:8000/files/img-XoDnXvJ8KBTVoq1SUcSIfG9t.png"}
-
-"""
+CANCEL = """\
+A provider call under way is finished; pictures that have landed stay, and are charged. Cancelling once more \
+changes nothing."""
+TOLD = ["state", "position", "picture", "progress", *(word for word in JobStatus if word in SETTLED)]
+EVENT = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"type": "string", "enum": TOLD},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "examples": [{"event": "progress", "id": "3.1.50.0", "data": '{"progress": 50}'}],
+}
 JOB_ID = parameter("path", "job_id", "The id of a job.", {"type": "string", "format": "uuid"})
 SECOND = {"type": "integer", "minimum": 0, "maximum": listing.LAST_SECOND}
 LIMIT = {"type": "integer", "minimum": 1, "maximum": listing.MOST_ON_A_PAGE, "default": listing.USUAL_LIMIT}
@@ -104,7 +110,7 @@ def _cancel() -> Operation:
         id="cancelImageJob",
         tag=TAG,
         summary="Cancel a job",
-        description="What is not made yet is not paid for. Cancelling once more changes nothing.",
+        description=CANCEL,
         parameters=[JOB_ID],
         answers={200: answer("The job, cancelled.", ImageJob)},
         errors=[*_missing(), *refusals.of(JobIsSettled)],
@@ -112,7 +118,6 @@ def _cancel() -> Operation:
 
 
 def _follow() -> Operation:
-    stream: dict[str, Any] = {"schema": {"type": "string"}, "example": EVENTS}
     return Operation(
         method="get",
         path="/v1/images/jobs/{job_id}/events",
@@ -122,7 +127,7 @@ def _follow() -> Operation:
         description=FOLLOW,
         parameters=[JOB_ID, LAST_EVENT],
         answers={
-            200: written("The events.", {"text/event-stream": stream}),
+            200: written("The events, each of this form.", {"text/event-stream": {"schema": EVENT}}),
             204: written("Everything was told already.", {}),
         },
         errors=[refusals.refused(unknown("Last-Event-ID")), *_missing()],

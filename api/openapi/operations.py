@@ -67,5 +67,6 @@ def written(
 
 
 def parameter(where: str, name: str, description: str, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    required = {"required": True} if where == "path" else {}
-    return {"in": where, "name": name, "description": description, "schema": schema, **required, **more}
+    """An empty text in a query counts as absent."""
+    special = {"path": {"required": True}, "query": {"allowEmptyValue": True}}.get(where, {})
+    return {"in": where, "name": name, "description": description, "schema": schema, **special, **more}

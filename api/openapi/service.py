@@ -56,11 +56,11 @@ def _list() -> Operation:
 def _retrieve() -> Operation:
     return Operation(
         method="get",
-        path="/v1/models/{model}",
+        path="/v1/models/{model_id}",
         id="retrieveModel",
         tag=MODELS,
         summary="Look at a model",
-        parameters=[parameter("path", "model", "The id of a model.", {"type": "string"}, example="dall-e-3")],
+        parameters=[parameter("path", "model_id", "The id of a model.", {"type": "string"}, example="dall-e-3")],
         answers={200: answer("The model.", ModelResponse)},
         errors=[*refusals.of(ModelMissing), *COMMON],
     )
