@@ -20,11 +20,9 @@ from api.errors import FAILURES
 from api.waiting import WaitingRoom
 from core import ledger, results
 from core.bootstrap import Services, assemble
-from core.database import Database
 from core.errors import Failure, FailureKind
 from core.images import Picture
 from core.ledger import Claim
-from core.notifier import Notifier
 from core.orm import Job
 from core.settings import Settings
 from core.states import JobState
@@ -45,16 +43,6 @@ def services(settings: Settings) -> Iterator[Services]:
     ) as services:
         builders.register(services)
         yield services
-
-
-@pytest.fixture(scope="module")
-def room(environment: dict[str, str]) -> Iterator[WaitingRoom]:
-    """Opened once, as by the product; like there, its listener ends with the process."""
-    database = Database(environment["DATABASE_URL"])
-    room = WaitingRoom(database, Notifier(environment["REDIS_URL"]))
-    room.open()
-    yield room
-    database.close()
 
 
 @pytest.fixture

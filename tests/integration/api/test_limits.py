@@ -2,10 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +15,8 @@ from werkzeug.test import TestResponse
 
 from api.auth import BELIEF_SECONDS
 from api.limits import duration
-from api.waiting import WaitingRoom
 from core import keys
-from core.database import Database
-from core.notifier import Notifier
 from core.orm import Job
-from core.settings import Settings
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.envelope import error_of
@@ -32,22 +25,6 @@ from tests.stack import Stack, until
 
 ASYNC = {"Prefer": "respond-async"}
 FAST = {"requests_per_minute": 10, "pictures_per_minute": 20}
-
-
-@pytest.fixture(scope="module")
-def room(environment: dict[str, str]) -> Iterator[WaitingRoom]:
-    """Opened once, as by the product; like there, its listener ends with the process."""
-    database = Database(environment["DATABASE_URL"])
-    room = WaitingRoom(database, Notifier(environment["REDIS_URL"]))
-    room.open()
-    yield room
-    database.close()
-
-
-@pytest.fixture
-def house(settings: Settings, room: WaitingRoom) -> Iterator[House]:
-    with ExitStack() as opened:
-        yield House.open(replace(settings, wait_seconds=20.0), room, opened)
 
 
 def ask(house: House, *, headers: dict[str, str] | None = None, **changes: Any) -> TestResponse:
