@@ -18,7 +18,6 @@ from tests.integration.api.house import BODY, GENERATIONS, House
 
 FIRST, RETRY, SECOND_RETRY = ({"x-stainless-retry-count": str(count)} for count in range(3))
 NAMED = {"Idempotency-Key": "order-17"}
-ASYNC = {"Prefer": "respond-async"}
 
 
 @pytest.fixture
@@ -255,47 +254,6 @@ def test_a_retry_without_a_name_does_not_take_a_named_job(house: House, hasty: H
     hasty.ask(headers=RETRY)
 
     assert len(house.job_ids()) == 2
-
-
-def test_who_would_rather_not_wait_is_told_of_the_job(house: House) -> None:
-    response = house.ask(headers=ASYNC)
-
-    job_id = only_job(house)
-    assert (response.status_code, response.get_json()["id"]) == (202, str(job_id))
-    assert response.headers["Location"] == f"/v1/images/jobs/{job_id}"
-    assert response.headers["Preference-Applied"] == "respond-async"
-    assert response.headers["Retry-After"] == "1"
-    assert (builders.job_of(house.services, job_id).door, response.get_json()["door"]) == ("async", "async")
-
-
-def test_a_202_that_was_lost_is_found_again(house: House) -> None:
-    first = house.ask(headers={**ASYNC, **FIRST})
-    second = house.ask(headers={**ASYNC, **RETRY})
-
-    assert first.headers["Location"] == second.headers["Location"]
-    only_job(house)
-
-
-@pytest.mark.parametrize("seconds", ["0", "1"])
-def test_who_would_wait_only_so_long_is_told_of_the_job_then(house: House, seconds: str) -> None:
-    response = house.ask(headers={"Prefer": f"wait={seconds}"})
-
-    assert (response.status_code, response.headers["Preference-Applied"]) == (202, f"wait={seconds}")
-    assert response.headers["Location"] == f"/v1/images/jobs/{only_job(house)}"
-
-
-def test_who_would_wait_long_enough_gets_the_picture(house: House) -> None:
-    response = house.while_asked(lambda job_id: finish(house, job_id), headers={"Prefer": "wait=15"})
-
-    assert (response.status_code, response.headers["Preference-Applied"]) == (200, "wait=15")
-
-
-@pytest.mark.parametrize("prefer", ["wait=soon", "return=minimal", "respond-async=maybe"])
-def test_nobody_is_answered_202_without_asking(hasty: House, prefer: str) -> None:
-    response = hasty.ask(headers={"Prefer": prefer})
-
-    assert response.status_code == 504
-    assert "Preference-Applied" not in response.headers
 
 
 def test_an_answer_names_its_job_and_what_it_cost(house: House) -> None:
