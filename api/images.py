@@ -14,12 +14,12 @@ from api.preferences import Preferences
 from api.seats import Parting, Seat
 from api.validation import Checked, parse
 from api.waiting import WaitingRoom
-from core import ledger
+from core import submissions
 from core.bootstrap import Services
 from core.keys import Caller
-from core.ledger import Submission
 from core.results import Result
 from core.states import Door, Lane
+from core.submissions import Submission
 
 ACCEPTED = 202
 # For the log alone, by nginx's custom: the client closed the connection.
@@ -47,7 +47,7 @@ def generate(
     """
     asked = _understand(services, request, caller, request_id=request_id)
     call, preferred = asked.call, asked.preferred
-    with room.seat(ledger.new_job_id(), call) as seat:
+    with room.seat(submissions.new_job_id(), call) as seat:
         job_id = room.replays.find(call)
         if job_id is None:
             with room.replays.refusing(call):

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.errors import IdempotencyMismatch
-from core.ledger import Submission
 from core.orm import IdempotencyKey
+from core.submissions import Submission
 
 LIFETIME = timedelta(hours=24)
 

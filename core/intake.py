@@ -5,12 +5,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from core import admission, idempotency, ledger, money, results
+from core import admission, idempotency, money, results, submissions
 from core.broker import Broker
 from core.catalog import Catalog
 from core.database import BEGIN, COMMIT, UNAVAILABLE, Database, Step, run
 from core.errors import IntakeInDoubt
-from core.ledger import Submission
+from core.submissions import Submission
 
 # How long a request whose commit was not answered waits to learn whether it was recorded.
 DOUBT_SECONDS = 5.0
@@ -70,7 +70,7 @@ class Intake:
         return job_id
 
     def _recording(self, submission: Submission) -> Step:
-        return ledger.recording(submission, slots=self._catalog.calls(submission.model, submission.request.n))
+        return submissions.recording(submission, slots=self._catalog.calls(submission.model, submission.request.n))
 
     def _record(self, session: Session, submission: Submission) -> None:
         """Record, or raise why there is no room in the key's budget."""

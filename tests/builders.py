@@ -7,15 +7,16 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core import admission, images, keys, ledger, results
+from core import admission, images, keys, ledger, results, submissions
 from core.bootstrap import Services
 from core.database import run
 from core.generation import GenerationRequest, ResponseFormat, Size
 from core.images import Picture
 from core.keys import Caller, KeyLimits
-from core.ledger import Claim, Submission
+from core.ledger import Claim
 from core.orm import Job, Provider
 from core.states import Event, JobState
+from core.submissions import Submission
 
 SMALL = Size(256, 256)
 SLOTS = 500
@@ -60,9 +61,9 @@ def make_submission(services: Services, job_id: UUID, caller: Caller, *, n: int 
 def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int = 1) -> UUID:
     """A job that is dispatched, or queued where it is not admitted."""
     _, caller = make_caller(services)
-    job_id = ledger.new_job_id()
+    job_id = submissions.new_job_id()
     with services.database.transaction() as session:
-        run(session, ledger.recording(make_submission(services, job_id, caller, n=n), slots=slots))
+        run(session, submissions.recording(make_submission(services, job_id, caller, n=n), slots=slots))
         if admit:
             admission.register(session, "openai", slots=SLOTS)
     if admit:

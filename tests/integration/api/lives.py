@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from core import admission, ledger
+from core import admission, ledger, submissions
 from core.bootstrap import Services
 from core.database import run
 from core.errors import Failure, FailureKind
@@ -49,14 +49,14 @@ def begin(
     **changes: Any,
 ) -> UUID:
     """A queued job of this owner."""
-    job_id, offered = ledger.new_job_id(), services.catalog.model(model)
+    job_id, offered = submissions.new_job_id(), services.catalog.model(model)
     assert offered
     asked = replace(
         builders.make_request(n=n, size=offered.sizes[0]), model=model, response_format=response_format
     )
     submission = builders.make_submission(services, job_id, owner.caller)
     with services.database.transaction() as session:
-        assert run(session, ledger.recording(replace(submission, request=asked, model=offered, **changes)))
+        assert run(session, submissions.recording(replace(submission, request=asked, model=offered, **changes)))
     return job_id
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from core import ledger
+from core import submissions
 from core.bootstrap import Services
 from core.keys import Caller
 from tests import builders
@@ -26,7 +26,7 @@ def read(client: FlaskClient, key: str, **query: str) -> TestResponse:
 
 def submit(services: Services, caller: Caller, *, n: int = 1, days_ago: int = 0) -> UUID:
     """A job that came in so many days ago."""
-    noise = ledger.new_job_id().int % (1 << 80)
+    noise = submissions.new_job_id().int % (1 << 80)
     moment = datetime.now(UTC) - timedelta(days=days_ago)
     job_id = UUID(int=int(moment.timestamp() * 1000) << 80 | noise)
     return services.intake.submit(builders.make_submission(services, job_id, caller, n=n))

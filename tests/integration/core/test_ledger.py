@@ -186,11 +186,3 @@ def test_the_database_itself_refuses_a_job_that_cannot_be(services: Services, no
 
     with pytest.raises(IntegrityError), services.database.transaction() as session:
         session.execute(text(nonsense))
-
-
-def test_job_ids_are_version_7_and_in_order_of_time() -> None:
-    ids = [ledger.new_job_id() for _ in range(1000)]
-
-    assert {job_id.version for job_id in ids} == {7}
-    assert len(set(ids)) == 1000
-    assert [job_id.int >> 80 for job_id in ids] == sorted(job_id.int >> 80 for job_id in ids)

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from core import admission, ledger, reports
+from core import admission, reports, submissions
 from core.bootstrap import Services
 from core.database import run
 from core.images import Picture
@@ -26,9 +26,9 @@ def caller(services: Services) -> Caller:
 
 def make_job(services: Services, caller: Caller) -> UUID:
     """Queued."""
-    job_id = ledger.new_job_id()
+    job_id = submissions.new_job_id()
     with services.database.transaction() as session:
-        assert run(session, ledger.recording(builders.make_submission(services, job_id, caller, n=2)))
+        assert run(session, submissions.recording(builders.make_submission(services, job_id, caller, n=2)))
     return job_id
 
 
@@ -84,10 +84,10 @@ def test_a_job_is_reported_to_its_own_key_alone(services: Services, caller: Call
 def test_a_moment_is_found_by_the_clock_of_the_database(services: Services, caller: Caller) -> None:
     """Ids have the clock of the process that makes them, which may run ahead or behind."""
     for seconds in (-30, 0, 30):
-        made = UUID(int=ledger.new_job_id().int + (seconds * 1000 << 80))
+        made = UUID(int=submissions.new_job_id().int + (seconds * 1000 << 80))
         submission = replace(builders.make_submission(services, made, caller), job_id=made)
         with services.database.transaction() as session:
-            assert run(session, ledger.recording(submission))
+            assert run(session, submissions.recording(submission))
     created = sorted(report.job.created_at for report in page(services, caller))
 
     def found(since: datetime | None = None, until: datetime | None = None) -> list[datetime]:
