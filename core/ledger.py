@@ -69,9 +69,13 @@ def events_of(changed: CTE, event: Event, detail: ColumnElement[Any] | None = No
 
 
 def move(
-    event: Event, *where: ColumnElement[bool], detail: ColumnElement[Any] | None = None, **values: Any
+    event: Event,
+    *where: ColumnElement[bool],
+    detail: ColumnElement[Any] | None = None,
+    yields: Sequence[str] = ("id",),
+    **values: Any,
 ) -> Select[Any]:
-    """The guarded UPDATE of one arrow with its event, and its bill where it settles; yields the rows that moved.
+    """The guarded UPDATE of one arrow with its event, and its bill where it settles; yields columns of what moved.
 
     For this module, and for those whose arrows have rules of their own: admission, failover.
     """
@@ -89,7 +93,7 @@ def move(
     if target in SETTLED:
         budgets, postings = money.settlement(moved)
         written += [budgets.cte("budgeted"), postings.cte("posted")]
-    return select(moved).add_cte(*written)
+    return select(*(moved.c[name] for name in yields)).add_cte(*written)
 
 
 _THIS = Job.id == Given("job_id", Uuid())
@@ -98,6 +102,10 @@ _CLAIM = fixed(
         Event.CLAIMED,
         _THIS,
         attempt=Job.attempt + 1,
+        yields=(
+            *("id", "attempt", "failures", "created_at", "lease_until", "provider", "upstream_model", "request_id"),
+            *("request", "slots"),
+        ),
         worker=Given("claimant", Text()),
         lease_until=func.clock_timestamp() + LEASE,
     )

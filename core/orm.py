@@ -25,6 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
     func,
     literal_column,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -169,7 +170,8 @@ class Job(Base):
     """One accepted request.
 
     `attempt` is the fencing token, `failures` counts the attempts that were used up, `slots` is how many provider
-    calls it makes at once. In dollars: `unit_price` for one picture, `price` for all of them, reserved when the
+    calls it makes at once. Of a key's own jobs those of higher `priority` go first; one that is `held` waits until
+    it is let go. In dollars: `unit_price` for one picture, `price` for all of them, reserved when the
     job came in, and `charged` what it came to.
     """
 
@@ -190,7 +192,11 @@ class Job(Base):
             postgresql_ops={"metadata": "jsonb_path_ops"},
             postgresql_where="metadata IS NOT NULL",
         ),
-        Index("ix_jobs_queue", "provider", "run_after", postgresql_where=f"state = '{JobState.QUEUED}'"),
+        Index(
+            "ix_jobs_queue",
+            *("provider", "lane", "key_id", text("priority DESC"), "run_after", "id"),
+            postgresql_where=f"state = '{JobState.QUEUED}' AND NOT held",
+        ),
         Index(
             "ix_jobs_under_way",
             "provider",
@@ -213,6 +219,8 @@ class Job(Base):
     unit_price: Mapped[Decimal] = mapped_column(server_default="0")
     price: Mapped[Decimal] = mapped_column(server_default="0")
     charged: Mapped[Decimal | None]
+    priority: Mapped[int] = mapped_column(server_default="0")
+    held: Mapped[bool] = mapped_column(server_default="false")
     attempt: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(server_default="0")
     slots: Mapped[int] = mapped_column(server_default="1")

@@ -50,6 +50,7 @@ class Lane(StrEnum):
 
     INTERACTIVE = "interactive"
     ASYNC = "async"
+    BATCH = "batch"
 
 
 class Entry(StrEnum):
