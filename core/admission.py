@@ -90,6 +90,7 @@ _TURNS = (
                     partition_by=(_QUEUES.c.lane, _QUEUES.c.key_id),
                     order_by=(_HEADS.c.priority.desc(), _HEADS.c.run_after, _HEADS.c.id),
                 )
+                - _HEADS.c.granted
             )
             / cast(ApiKey.weight, Numeric)
         ).label("turn"),

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Given, Step, fixed
 from core.ledger import Claim
-from core.orm import HeldPicture, Image, Job, table_of
+from core.orm import Batch, HeldPicture, Image, Job, table_of
 from core.states import JobState
 
 LIFETIME = timedelta(hours=1)
@@ -35,10 +35,10 @@ class Picture:
     revised_prompt: str | None
     name: str = field(default_factory=_unguessable_name)
 
-    @property
-    def object_key(self) -> str:
-        """Where it goes in the store: by the hour, so that an hour can be listed."""
-        return f"{datetime.now(UTC):%Y/%m/%d/%H}/{self.name}"
+    def object_key(self, claim: Claim) -> str:
+        """Where it goes in the store: by the hour, so that an hour can be listed, or with its batch."""
+        place = f"batches/{claim.batch_id}" if claim.batch_id else f"{datetime.now(UTC):%Y/%m/%d/%H}"
+        return f"{place}/{self.name}"
 
 
 def stored(session: Session, job_id: UUID) -> set[int]:
@@ -58,8 +58,15 @@ _COLUMNS = ("name", "job_id", "position", "object_key", "bytes", "sha256", "revi
 _RECORD = fixed(
     postgresql.insert(_IMAGES)
     .from_select(
-        [*_COLUMNS, "expires_at"],
-        select(*(Given(name, _IMAGES.c[name].type) for name in _COLUMNS), func.clock_timestamp() + LIFETIME)
+        [*_COLUMNS, "expires_at", "kept_until"],
+        select(
+            *(Given(name, _IMAGES.c[name].type) for name in _COLUMNS),
+            func.clock_timestamp() + LIFETIME,
+            # At the latest: it is known better when the batch has ended.
+            select(Batch.expires_at + func.make_interval(0, 0, 0, 0, 0, 0, Batch.output_seconds))
+            .where(Batch.id == Job.batch_id)
+            .scalar_subquery(),
+        )
         .where(
             Job.id == Given("job_id", Uuid()),
             Job.attempt == Given("fence", Integer()),
@@ -126,12 +133,15 @@ def find(session: Session, name: str) -> tuple[Image, timedelta] | None:
     return None if row is None else (row.Image, row.left)
 
 
+_GOES_AT = func.coalesce(Image.kept_until, Image.expires_at)
+
+
 def expired(session: Session, *, most: int) -> Sequence[Image]:
     """Pictures past their hour that are still in the store, oldest first."""
     return session.scalars(
         select(Image)
-        .where(Image.swept_at.is_(None), Image.expires_at < func.clock_timestamp())
-        .order_by(Image.expires_at)
+        .where(Image.swept_at.is_(None), func.clock_timestamp() > _GOES_AT)
+        .order_by(_GOES_AT)
         .limit(most)
     ).all()
 

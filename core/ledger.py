@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from core import money
+from core import money, outbox, tally
 from core.database import Given, Step, fixed, run
 from core.errors import Failure
 from core.generation import GenerationRequest
@@ -54,6 +54,7 @@ class Claim:
     request_id: str
     request: GenerationRequest
     slots: int
+    batch_id: str | None
 
 
 def events_of(changed: CTE, event: Event, detail: ColumnElement[Any] | None = None) -> CTE:
@@ -75,7 +76,7 @@ def move(
     yields: Sequence[str] = ("id",),
     **values: Any,
 ) -> Select[Any]:
-    """The guarded UPDATE of one arrow with its event, and its bill where it settles; yields columns of what moved.
+    """The guarded UPDATE of one arrow with its event, and all that settling entails; yields columns of what moved.
 
     For this module, and for those whose arrows have rules of their own: admission, failover.
     """
@@ -93,6 +94,7 @@ def move(
     if target in SETTLED:
         budgets, postings = money.settlement(moved)
         written += [budgets.cte("budgeted"), postings.cte("posted")]
+        written += [tally.counting(moved).cte("tallied"), outbox.owing(moved).cte("owed")]
     return select(*(moved.c[name] for name in yields)).add_cte(*written)
 
 
@@ -103,8 +105,17 @@ _CLAIM = fixed(
         _THIS,
         attempt=Job.attempt + 1,
         yields=(
-            *("id", "attempt", "failures", "created_at", "lease_until", "provider", "upstream_model", "request_id"),
-            *("request", "slots"),
+            *(
+                "id",
+                "attempt",
+                "failures",
+                "created_at",
+                "lease_until",
+                "provider",
+                "upstream_model",
+                "request_id",
+            ),
+            *("request", "slots", "batch_id"),
         ),
         worker=Given("claimant", Text()),
         lease_until=func.clock_timestamp() + LEASE,
@@ -133,6 +144,7 @@ def claim_of(rows: Sequence[Any]) -> Claim | None:
         request_id=row.request_id,
         request=GenerationRequest.from_json(row.request),
         slots=row.slots,
+        batch_id=row.batch_id,
     )
 
 

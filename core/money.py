@@ -48,6 +48,16 @@ def _fits(cap: InstrumentedAttribute[Decimal | None], used: ColumnElement[Any]) 
 
 def reserving() -> Update:
     """Sets a new job's price aside; yields nothing where a cap or the most jobs in flight stand against it."""
+    has_room = or_(Budget.most_in_flight.is_(None), Budget.in_flight < Budget.most_in_flight)
+    return _setting_aside().where(has_room).values(in_flight=Budget.in_flight + 1)
+
+
+def reserving_batch() -> Update:
+    """Sets the price of a whole batch aside; yields nothing where a cap stands against it."""
+    return _setting_aside()
+
+
+def _setting_aside() -> Update:
     return (
         update(Budget)
         .where(
@@ -55,7 +65,6 @@ def reserving() -> Update:
             _fits(Budget.cap, Budget.reserved + Budget.spent),
             _fits(Budget.cap_a_day, USED_TODAY),
             _fits(Budget.cap_a_month, USED_THIS_MONTH),
-            or_(Budget.most_in_flight.is_(None), Budget.in_flight < Budget.most_in_flight),
         )
         .values(
             reserved=Budget.reserved + PRICE,
@@ -63,14 +72,13 @@ def reserving() -> Update:
             day=func.greatest(Budget.day, TODAY),
             used_this_month=USED_THIS_MONTH + PRICE,
             month=func.greatest(Budget.month, THIS_MONTH),
-            in_flight=Budget.in_flight + 1,
         )
         .returning(Budget.key_id)
     )
 
 
 def reservation(recorded: CTE) -> Insert:
-    """The postings of jobs that were just recorded."""
+    """The postings of what was just recorded: jobs, or a batch."""
     return _postings(*_moved(recorded, Entry.RESERVED, recorded.c.price, (Account.BUDGET, Account.RESERVED)))
 
 
@@ -86,7 +94,7 @@ def settlement(settled: CTE) -> tuple[Update, Insert]:
     sums = (
         select(
             settled.c.key_id,
-            func.count().label("jobs"),
+            func.count().filter(settled.c.batch_id.is_(None)).label("jobs"),
             func.sum(settled.c.price).label("price"),
             func.sum(settled.c.charged).label("charged"),
             func.coalesce(func.sum(rest).filter(created >= TODAY), 0).label("rest_of_today"),
@@ -124,6 +132,7 @@ def _moved(jobs: CTE, entry: Entry, amount: ColumnElement[Any], way: tuple[Accou
     return [
         select(
             jobs.c.id,
+            jobs.c.batch_id,
             jobs.c.key_id,
             literal(entry, Closed(Entry)),
             literal(account, Closed(Account)),
@@ -134,7 +143,7 @@ def _moved(jobs: CTE, entry: Entry, amount: ColumnElement[Any], way: tuple[Accou
 
 
 def _postings(*sides: Select[Any]) -> Insert:
-    columns = ["job_id", "key_id", "entry", "account", "amount"]
+    columns = ["job_id", "batch_id", "key_id", "entry", "account", "amount"]
     return insert(Posting).from_select(columns, union_all(*sides))
 
 

@@ -43,6 +43,7 @@ class Door(StrEnum):
 
     SYNC = "sync"
     ASYNC = "async"
+    BATCH = "batch"
 
 
 class Lane(StrEnum):
@@ -51,6 +52,27 @@ class Lane(StrEnum):
     INTERACTIVE = "interactive"
     ASYNC = "async"
     BATCH = "batch"
+
+
+class BatchStatus(StrEnum):
+    """How far a batch is, in OpenAI's words."""
+
+    VALIDATING = "validating"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+class DeliveryState(StrEnum):
+    """What became of an event that is to be told to a webhook."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
 
 
 class Entry(StrEnum):

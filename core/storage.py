@@ -16,9 +16,10 @@ from urllib3.util import Retry
 
 from core.errors import StoreUnavailable
 
-# Buckets count whole days, so the hour is kept by the sweeper; this is for what the sweeper never saw.
+# Buckets count whole days, so the hour is kept by the sweeper; this is for what the sweeper never saw. Keys begin
+# with a year only where pictures live an hour.
 BACKSTOP = LifecycleConfig(
-    [Rule(ENABLED, rule_filter=Filter(prefix=""), rule_id="backstop", expiration=Expiration(days=1))]
+    [Rule(ENABLED, rule_filter=Filter(prefix="2"), rule_id="backstop", expiration=Expiration(days=1))]
 )
 CHUNK_BYTES = 64 * 1024
 STORE_ERRORS = (MinioException, HTTPError, OSError)

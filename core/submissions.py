@@ -34,7 +34,9 @@ class Submission:
     request_id: str
     door: Door = Door.SYNC
     lane: Lane = Lane.INTERACTIVE
+    priority: int = 0
     metadata: Mapping[str, str] | None = None
+    webhook_url: str | None = None
     fingerprint: UUID | None = None
     retry_count: int = 0
     idempotency_key: str | None = None
@@ -60,13 +62,13 @@ _JOBS = table_of(Job)
 _FINGERPRINT = Given("fingerprint", Uuid())
 _GIVEN = (
     *("id", "provider", "model", "upstream_model", "key_id", "request_id", "request", "lane", "door", "slots"),
-    *("unit_price", "price", "metadata"),
+    *("unit_price", "price", "metadata", "priority", "webhook_url"),
 )
 _RESERVED = money.reserving().cte("reserved")
 _RECORDED = (
     insert(_JOBS)
     .from_select(_GIVEN, select(*(Given(name, _JOBS.c[name].type) for name in _GIVEN)).select_from(_RESERVED))
-    .returning(*(_JOBS.c[name] for name in ("id", "attempt", "worker", "key_id", "price")))
+    .returning(*(_JOBS.c[name] for name in ("id", "attempt", "worker", "key_id", "batch_id", "price")))
     .cte("recorded")
 )
 _CALLED = (
@@ -108,6 +110,8 @@ def recording(submission: Submission, *, slots: int = 1) -> Step:
             "unit_price": submission.unit_price,
             "price": submission.price,
             "metadata": Jsonb(dict(submission.metadata)) if submission.metadata else None,
+            "priority": submission.priority,
+            "webhook_url": submission.webhook_url,
             "fingerprint": submission.fingerprint,
             "retry_count": submission.retry_count,
         },

@@ -182,7 +182,7 @@ class Executor:
                 errand=errand, fault=Fault(failure=Failure(error.kind, error.public), retry_after=pause)
             )
         try:
-            stored = [self._store(picture) for picture in pictures]
+            stored = [self._store(claim, picture) for picture in pictures]
         except StoreUnavailable as error:
             log.warning("store.unavailable", error=str(error))
             self._hold(claim, errand, pictures)
@@ -190,8 +190,8 @@ class Executor:
         short = len(stored) < len(errand.positions)  # the rest is ordered by the next attempt
         return Landing(errand=errand, stored=stored, fault=fault_of(FailureKind.UNAVAILABLE) if short else None)
 
-    def _store(self, picture: Picture) -> tuple[Picture, str]:
-        key = picture.object_key
+    def _store(self, claim: Claim, picture: Picture) -> tuple[Picture, str]:
+        key = picture.object_key(claim)
         self._services.storage.put(key, picture.png)
         return picture, key
 

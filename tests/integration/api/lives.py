@@ -75,9 +75,9 @@ def land(services: Services, claim: Claim, *positions: int) -> None:
     """Pictures are stored, one after the other."""
     for position in positions:
         picture = Picture(position=position, png=b"png %d" % position, revised_prompt=REVISED)
-        services.storage.put(picture.object_key, picture.png)
+        services.storage.put(picture.object_key(claim), picture.png)
         with services.database.transaction() as session:
-            builders.record(session, claim, picture, picture.object_key)
+            builders.record(session, claim, picture, picture.object_key(claim))
 
 
 def complete(services: Services, claim: Claim) -> None:

@@ -71,11 +71,11 @@ def deliver(services: Services, claim: Claim) -> None:
     pictures = []
     for position in range(claim.request.n):
         picture = Picture(position=position, png=b"png %d" % next(_bytes), revised_prompt=REVISED)
-        services.storage.put(picture.object_key, picture.png)
+        services.storage.put(picture.object_key(claim), picture.png)
         pictures.append(picture)
     with services.database.transaction() as session:
         for picture in pictures:
-            builders.record(session, claim, picture, picture.object_key)
+            builders.record(session, claim, picture, picture.object_key(claim))
         assert builders.succeed(session, claim)
 
 

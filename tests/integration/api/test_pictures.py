@@ -21,7 +21,7 @@ def picture(services: Services) -> Picture:
     """One that is stored, and on the ledger of a completed job."""
     claim = builders.claim(services, builders.make_job(services))
     picture = Picture(position=0, png=PNG, revised_prompt=None)
-    key = picture.object_key
+    key = picture.object_key(claim)
     services.storage.put(key, picture.png)
     with services.database.transaction() as session:
         builders.record(session, claim, picture, key)

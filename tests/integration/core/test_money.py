@@ -52,7 +52,7 @@ def settle(services: Services, claim: Claim, *, pictures: int, failure: Failure 
     with services.database.transaction() as session:
         for position in range(pictures):
             picture = Picture(position=position, png=b"png", revised_prompt=None)
-            builders.record(session, claim, picture, picture.object_key)
+            builders.record(session, claim, picture, picture.object_key(claim))
         done = ledger.fail(session, claim, failure) if failure else builders.succeed(session, claim)
         assert done
 
@@ -197,7 +197,7 @@ def live_through(services: Services, caller: Caller, chance: random.Random) -> N
         with suppress(Crash), services.database.transaction() as session:
             for position in range(pictures):
                 picture = Picture(position=position, png=b"png", revised_prompt=None)
-                builders.record(session, claim, picture, picture.object_key)
+                builders.record(session, claim, picture, picture.object_key(claim))
             chance.choice(ends)(session)
             if crashes:
                 raise Crash

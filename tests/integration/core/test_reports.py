@@ -49,7 +49,7 @@ def test_a_report_has_the_history_and_the_pictures_of_its_job(services: Services
     with services.database.transaction() as session:
         for position in (1, 0):
             picture = Picture(position=position, png=b"png", revised_prompt=None)
-            builders.record(session, claim, picture, picture.object_key)
+            builders.record(session, claim, picture, picture.object_key(claim))
         assert builders.succeed(session, claim)
 
     report = of(services, job_id)

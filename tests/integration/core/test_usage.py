@@ -38,7 +38,7 @@ def settle(services: Services, job_id: UUID, *, pictures: int, failure: Failure 
     with services.database.transaction() as session:
         for position in range(pictures):
             picture = Picture(position=position, png=b"png", revised_prompt=None)
-            builders.record(session, claim, picture, picture.object_key)
+            builders.record(session, claim, picture, picture.object_key(claim))
         assert ledger.fail(session, claim, failure) if failure else builders.succeed(session, claim)
 
 
