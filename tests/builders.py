@@ -50,11 +50,17 @@ def register(services: Services, *, provider: str = "openai", slots: int = SLOTS
         admission.set_slots(session, provider, slots)
 
 
-def make_submission(services: Services, job_id: UUID, caller: Caller, *, n: int = 1) -> Submission:
+def make_submission(services: Services, job_id: UUID, caller: Caller, *, n: int = 1, **given: Any) -> Submission:
+    """`given` are further fields of it: lane, priority, …"""
     model = services.catalog.model("dall-e-2")
     assert model
     return Submission(
-        job_id=job_id, request=make_request(n=n), model=model, key_id=caller.key_id, request_id="req_test"
+        job_id=job_id,
+        request=make_request(n=n),
+        model=model,
+        key_id=caller.key_id,
+        request_id="req_test",
+        **given,
     )
 
 
@@ -68,6 +74,14 @@ def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int =
             admission.register(session, "openai", slots=SLOTS)
     if admit:
         assert job_id in admission.admit(services.database, "openai")
+    return job_id
+
+
+def queue(services: Services, caller: Caller, **given: Any) -> UUID:
+    """A queued job of a caller; `given` as for a submission, and its `slots`."""
+    job_id, slots = submissions.new_job_id(), given.pop("slots", 1)
+    with services.database.transaction() as session:
+        run(session, submissions.recording(make_submission(services, job_id, caller, **given), slots=slots))
     return job_id
 
 

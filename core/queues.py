@@ -1,0 +1,126 @@
+"""The order in which a provider's queued jobs start: by lane, fair share, priority and age.
+
+Whoever blocks on a picture goes first, but for a floor below which batches do not fall; and batches leave a few
+slots to all others, so that these need not wait for a long picture to be done. Between the keys of a lane, the one
+that has the least under way for its weight goes first; among a key's own jobs priority decides, then age.
+
+A piece of the statement that admits. It looks at the first jobs of each queue, a queue being what one key has in
+one lane, hence costs the same whatever the length of the queues.
+"""
+
+from sqlalchemy import Integer, Numeric, Text, and_, case, cast, func, or_, select, true, tuple_
+
+from core.database import Given
+from core.orm import ApiKey, Job, Provider
+from core.states import JobState, Lane
+
+# Of a provider's slots, the share that batches get whoever else waits, and the share that they leave to others.
+FLOOR = CLEARANCE = 10
+
+PROVIDER = Given("of_provider", Text())
+
+_NOW = func.statement_timestamp()
+_OPEN_SLOTS = case(
+    (Provider.paused_until > _NOW, 0),
+    (Provider.open_until > _NOW, 0),
+    (Provider.open_until.is_not(None), func.least(Provider.slots, 1)),  # one call tries whether it is back
+    else_=Provider.slots,
+)
+_UNDER_WAY = (
+    select(Job.lane, Job.key_id, func.sum(Job.slots).label("slots"))
+    .where(Job.provider == PROVIDER, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
+    .group_by(Job.lane, Job.key_id)
+    .cte("under_way")
+)
+_TAKEN = func.coalesce(func.sum(_UNDER_WAY.c.slots), 0)
+_BATCHES_TAKE = func.coalesce(func.sum(_UNDER_WAY.c.slots).filter(_UNDER_WAY.c.lane == Lane.BATCH), 0)
+_ROOM = (
+    select(
+        _OPEN_SLOTS.label("slots"),
+        (_OPEN_SLOTS - select(_TAKEN).scalar_subquery()).label("free"),
+        select(_BATCHES_TAKE).scalar_subquery().label("batches_take"),
+    )
+    .where(Provider.name == PROVIDER)
+    .cte("room")
+)
+_SLOTS, _FREE, _BATCHES = (select(_ROOM.c[name]).scalar_subquery() for name in ("slots", "free", "batches_take"))
+
+_WAITING = (Job.provider == PROVIDER, Job.state_in(JobState.QUEUED), ~Job.held)
+
+# One look for each lane of each key that has queued jobs, however many those are.
+_QUEUES = (
+    select(Job.lane, Job.key_id)
+    .where(*_WAITING, _FREE > 0)
+    .order_by(Job.lane, Job.key_id)
+    .limit(1)
+    .cte("queues", recursive=True)
+)
+_NEXT = (
+    select(Job.lane, Job.key_id)
+    .where(*_WAITING, tuple_(Job.lane, Job.key_id) > tuple_(_QUEUES.c.lane, _QUEUES.c.key_id))
+    .order_by(Job.lane, Job.key_id)
+    .limit(1)
+    .lateral("next")
+)
+_QUEUES = _QUEUES.union_all(select(_NEXT.c.lane, _NEXT.c.key_id).select_from(_QUEUES).join(_NEXT, true()))
+
+# A job that would make more calls at once than there are slots makes do with all of them.
+GRANTED = func.least(Job.slots, _SLOTS, type_=Integer)
+_HEADS = (
+    select(Job.id, Job.priority, Job.run_after, GRANTED.label("granted"))
+    # Not now(): a transaction that began before the job was recorded must see it as due.
+    .where(*_WAITING, Job.lane == _QUEUES.c.lane, Job.key_id == _QUEUES.c.key_id, Job.run_after <= _NOW)
+    .order_by(Job.priority.desc(), Job.run_after, Job.id)
+    .limit(_FREE)
+    .lateral("heads")
+)
+_TURNS = (
+    select(
+        _QUEUES.c.lane,
+        *_HEADS.c,
+        (
+            (
+                func.coalesce(_UNDER_WAY.c.slots, 0)
+                + func.sum(_HEADS.c.granted).over(
+                    partition_by=(_QUEUES.c.lane, _QUEUES.c.key_id),
+                    order_by=(_HEADS.c.priority.desc(), _HEADS.c.run_after, _HEADS.c.id),
+                )
+                - _HEADS.c.granted
+            )
+            / cast(ApiKey.weight, Numeric)
+        ).label("turn"),
+    )
+    .select_from(_QUEUES)
+    .join(_HEADS, true())
+    .join(ApiKey, ApiKey.id == _QUEUES.c.key_id)
+    .outerjoin(_UNDER_WAY, and_(_UNDER_WAY.c.lane == _QUEUES.c.lane, _UNDER_WAY.c.key_id == _QUEUES.c.key_id))
+    .cte("turns")
+)
+_LINED_UP = select(
+    *_TURNS.c,
+    func.sum(_TURNS.c.granted)
+    .over(partition_by=_TURNS.c.lane, order_by=(_TURNS.c.turn, _TURNS.c.run_after, _TURNS.c.id))
+    .label("in_lane"),
+).cte("lined_up")
+_IS_BATCH = _LINED_UP.c.lane == Lane.BATCH
+_OF_BATCHES = _BATCHES + _LINED_UP.c.in_lane
+_RANK = case(
+    (and_(_IS_BATCH, func.greatest(_SLOTS * FLOOR / 100, 1) >= _OF_BATCHES), 0),
+    (_LINED_UP.c.lane == Lane.INTERACTIVE, 1),
+    (_LINED_UP.c.lane == Lane.ASYNC, 2),
+    else_=3,
+)
+_MOST_BATCHES = _SLOTS - case((_SLOTS > 1, func.greatest(_SLOTS * CLEARANCE / 100, 1)), else_=0)
+_COUNTED = (
+    select(
+        _LINED_UP.c.id,
+        func.sum(_LINED_UP.c.granted)
+        .over(order_by=(_RANK, _LINED_UP.c.turn, _LINED_UP.c.run_after, _LINED_UP.c.id))
+        .label("taken"),
+    )
+    .where(or_(~_IS_BATCH, _OF_BATCHES <= _MOST_BATCHES))
+    .cte("counted")
+)
+
+# As many as there are free slots for.
+FIRST = select(_COUNTED.c.id).where(_COUNTED.c.taken <= _FREE)
