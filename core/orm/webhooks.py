@@ -20,7 +20,11 @@ from core.states import (
 
 
 class Webhook(Base):
-    """Where a key's events are told. For a while after a rotation `old_secret` signs as well."""
+    """Where a key's events are told: all of them where `events` is empty.
+
+    For a while after a rotation `old_secret` signs as well. A row outlives its deletion: a job that settles in the
+    same moment may still refer to it.
+    """
 
     __tablename__ = "webhooks"
     __table_args__ = (Index("ix_webhooks_key_id", "key_id"),)
@@ -34,10 +38,14 @@ class Webhook(Base):
     old_secret_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=now())
     disabled_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
 
 class Delivery(Base):
-    """An event that is to be told at an address: `webhook_id` where it is registered, the job's own otherwise."""
+    """An event that is to be told at an address: `webhook_id` where it is registered, the job's own otherwise.
+
+    `tries` is the fencing token of a try; while one is under way `due_at` is when it counts as lost.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
