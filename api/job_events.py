@@ -115,8 +115,8 @@ class Story:
             before = status
 
     def _position(self, report: Report) -> Iterator[str]:
-        if report.place and report.place != self._told.place:
-            yield self._tell("position", {"queue_position": report.place}, place=report.place)
+        if report.queue_position and report.queue_position != self._told.place:
+            yield self._tell("position", {"queue_position": report.queue_position}, place=report.queue_position)
 
     def _pictures(self, report: Report) -> Iterator[str]:
         for picture in report.pictures:

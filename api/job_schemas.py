@@ -11,6 +11,7 @@ from api import pictures
 from api.errors import FAILURES
 from core.bootstrap import Services
 from core.errors import Failure
+from core.forecasts import Render
 from core.generation import ResponseFormat
 from core.orm import Job
 from core.reports import Report, StoredPicture
@@ -72,6 +73,13 @@ class JobRequest(Described):
     extras: dict[str, Any]
 
 
+class JobForecast(Described):
+    """By how long others of its model, size and quality took lately, and what is queued before it."""
+
+    p50_seconds: float
+    p90_seconds: float
+
+
 class JobUsage(Described):
     """Exact decimals, in US dollars."""
 
@@ -100,7 +108,9 @@ class ImageJob(Described):
     progress: Annotated[int, Field(ge=0, le=100)]
     """How many of its pictures are there, in percent."""
     queue_position: Annotated[int, Field(ge=1)] | None
-    """1 for the next to start; null once its turn has come."""
+    """1 for the next to start; null once its turn has come, and while more than a thousand go before it."""
+    expected: JobForecast | None
+    """In how many seconds it will have ended, while it is queued; null where too little is known of its kind."""
     attempts: int
     error: JobError | None
     """Why it failed, in the words of the synchronous answer."""
@@ -139,7 +149,8 @@ def job_response(report: Report, services: Services) -> ImageJob:
         completed_at=_seconds(job.settled_at),
         expires_at=_seconds(min((picture.expires_at for picture in report.pictures), default=None)),
         progress=progress(report),
-        queue_position=report.place,
+        queue_position=report.queue_position,
+        expected=_forecast(report.expected),
         attempts=job.attempt,
         error=_error(Failure.from_json(job.error)) if job.error else None,
         data=[picture_response(picture, job, services) for picture in report.pictures],
@@ -168,6 +179,12 @@ def picture_response(picture: StoredPicture, job: Job, services: Services) -> Jo
 def _error(failure: Failure) -> JobError:
     answer = FAILURES[failure.kind]
     return JobError(message=failure.message, type=answer.type, param=answer.param, code=answer.code)
+
+
+def _forecast(expected: Render | None) -> JobForecast | None:
+    if expected is None:
+        return None
+    return JobForecast(p50_seconds=round(expected.p50, 1), p90_seconds=round(expected.p90, 1))
 
 
 def _seconds(moment: datetime | None) -> int | None:

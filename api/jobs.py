@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from api import listing
 from api.job_schemas import job_response
-from core import cancellation, reports
+from core import cancellation, forecasts, reports
 from core.bootstrap import Services
 from core.errors import JobIsSettled, JobMissing
 from core.keys import Caller
@@ -23,7 +25,8 @@ def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[
     """A page of jobs, newest first. Raises InvalidRequest."""
     search = listing.search(query)
     with services.database.single() as session:
-        found = reports.page(session, caller.key_id, replace(search, limit=search.limit + 1))
+        page = reports.page(session, caller.key_id, replace(search, limit=search.limit + 1))
+        found = [_foretold(services, session, report) for report in page]
     shown = [job_response(report, services) for report in found[: search.limit]]
     return listing.page(shown, has_more=len(found) > search.limit).to_json()
 
@@ -44,6 +47,13 @@ def find(services: Services, caller: Caller, job_id: str) -> Report:
     if parsed:
         with services.database.single() as session:
             report = reports.own(session, caller.key_id, parsed)
-        if report:
-            return report
+            if report:
+                return _foretold(services, session, report)
     raise JobMissing(job_id)
+
+
+def _foretold(services: Services, session: Session, report: Report) -> Report:
+    expected = services.forecaster.expect(session, report.job, report.place)
+    if expected:
+        forecasts.keep(session, report.job, expected)
+    return replace(report, expected=expected)

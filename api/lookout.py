@@ -41,7 +41,7 @@ class Post:
 
 def _mark(report: Report) -> tuple[int, int, int | None]:
     """What differs where there is news."""
-    return len(report.history), len(report.pictures), report.place
+    return len(report.history), len(report.pictures), report.queue_position
 
 
 class Lookout:

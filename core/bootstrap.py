@@ -7,6 +7,7 @@ from celery import Celery
 from core.broker import Broker, create_celery
 from core.catalog import Catalog
 from core.database import Database
+from core.forecasts import Forecaster
 from core.intake import Intake
 from core.notifier import Notifier
 from core.rates import Rates
@@ -27,6 +28,7 @@ class Services:
     rates: Rates
     storage: Storage
     intake: Intake
+    forecaster: Forecaster
 
     def close(self) -> None:
         self.broker.close()
@@ -53,4 +55,5 @@ def assemble(settings: Settings) -> Services:
             settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, bucket=settings.s3_bucket
         ),
         intake=Intake(database, broker, catalog),
+        forecaster=Forecaster(),
     )

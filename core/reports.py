@@ -10,7 +10,10 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
+from core import places
+from core.forecasts import Render
 from core.orm import Image, Job, JobEvent
+from core.places import Place
 from core.states import Event, JobState
 
 # An id has the time of the process that made it, `created_at` that of the database: no clocks are further apart.
@@ -41,13 +44,19 @@ class StoredPicture:
 class Report:
     """A job with its history, oldest first, and those of its pictures that are there, in order of position.
 
-    All as of one moment, but for `place`: its turn among the queued jobs of its provider, 1 for the next to start.
+    All as of one moment, but for its `place` in the queue, and when it is `expected` to have ended.
     """
 
     job: Job
     history: tuple[Happening, ...]
     pictures: tuple[StoredPicture, ...]
-    place: int | None
+    place: Place | None = None
+    expected: Render | None = None
+
+    @property
+    def queue_position(self) -> int | None:
+        """1 for the next to start."""
+        return None if self.place is None else self.place.ahead + 1
 
     @property
     def started_at(self) -> datetime | None:
@@ -150,7 +159,7 @@ def _first_id(moment: datetime) -> UUID:
 
 def _read(session: Session, wanted: Select[Any]) -> list[Report]:
     rows = session.execute(wanted).all()
-    places = _places(session, [row.Job for row in rows if row.Job.state is JobState.QUEUED])
+    standing = places.of_jobs(session, [row.Job for row in rows])
     return [
         Report(
             job=row.Job,
@@ -161,7 +170,7 @@ def _read(session: Session, wanted: Select[Any]) -> list[Report]:
                 StoredPicture(position, name, revised_prompt, _moment(expires_at), expired)
                 for position, name, revised_prompt, expires_at, expired in row.pictures or ()
             ),
-            place=places.get(row.Job.id),
+            place=standing.get(row.Job.id),
         )
         for row in rows
     ]
@@ -169,17 +178,3 @@ def _read(session: Session, wanted: Select[Any]) -> list[Report]:
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _places(session: Session, queued: Collection[Job]) -> dict[UUID, int]:
-    """Where these jobs stand in the queues of their providers, in the order of admission."""
-    if not queued:
-        return {}
-    place = func.row_number().over(partition_by=Job.provider, order_by=(Job.run_after, Job.id))
-    queues = (
-        select(Job.id, place.label("place"))
-        .where(Job.state_in(JobState.QUEUED), Job.provider.in_({job.provider for job in queued}))
-        .subquery()
-    )
-    rows = session.execute(select(queues).where(queues.c.id.in_([job.id for job in queued])))
-    return {row.id: row.place for row in rows}

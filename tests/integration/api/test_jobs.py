@@ -20,7 +20,7 @@ from tests.integration.api.lives import JOBS, Get, Owner
 FIELDS = {
     *("id", "object", "status", "model", "provider", "door", "request_id", "request", "metadata", "attempts"),
     *("created_at", "started_at", "completed_at", "expires_at"),
-    *("progress", "queue_position", "data", "error", "usage"),
+    *("progress", "queue_position", "expected", "data", "error", "usage"),
 }
 
 

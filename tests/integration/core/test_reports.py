@@ -69,7 +69,7 @@ def test_places_are_in_the_order_of_admission(services: Services, caller: Caller
             text("UPDATE jobs SET run_after = now() + interval '1 hour' WHERE id = :id"), {"id": first}
         )
 
-    assert [of(services, job_id).place for job_id in (second, third, first)] == [1, 2, 3]
+    assert [of(services, job_id).queue_position for job_id in (second, third, first)] == [1, 2, 3]
 
 
 def test_a_job_is_reported_to_its_own_key_alone(services: Services, caller: Caller) -> None:
