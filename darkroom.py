@@ -82,7 +82,7 @@ def worker(provider: str, concurrency: int) -> None:
 
 @cli.command()
 def scheduler() -> None:
-    """Admit what is due, rescue what was lost, sweep what has expired."""
+    """Admit what is due, rescue what was lost, sweep what has expired, tell events to webhooks."""
     from workers.maintenance import run
 
     run(read_settings())

@@ -9,7 +9,21 @@ from flask import Flask, Response, g, request
 from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from api import dry_run, envelopes, headers, health, images, job_events, jobs, limits, models, pictures, usage
+from api import (
+    deliveries,
+    dry_run,
+    envelopes,
+    headers,
+    health,
+    images,
+    job_events,
+    jobs,
+    limits,
+    models,
+    pictures,
+    usage,
+    webhooks,
+)
 from api.auth import Gate
 from api.bodies import read_json
 from api.lookout import Lookout
@@ -43,6 +57,8 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
         return images.generate(services, room, request, caller=caller(), request_id=g.request_id)
 
     _serve_jobs(app, services, caller)
+    _serve_webhooks(app, services, caller)
+    _serve_deliveries(app, services, caller)
 
     @app.get("/v1/models")
     def list_models() -> ResponseReturnValue:
@@ -92,6 +108,58 @@ def _serve_jobs(app: Flask, services: Services, caller: Callable[[], Caller]) ->
         report = jobs.find(services, caller(), job_id)
         last_event_id = request.headers.get("Last-Event-ID", "")
         return job_events.stream(services, lookout, report, last_event_id=last_event_id)
+
+
+def _serve_webhooks(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
+    @app.post("/v1/webhooks")
+    def create_webhook() -> ResponseReturnValue:
+        return webhooks.create(services, caller(), request)
+
+    @app.get("/v1/webhooks")
+    def list_webhooks() -> ResponseReturnValue:
+        return webhooks.every(services, caller(), request.args)
+
+    @app.get("/v1/webhooks/<webhook_id>")
+    def retrieve_webhook(webhook_id: str) -> ResponseReturnValue:
+        return webhooks.one(services, caller(), webhook_id)
+
+    @app.post("/v1/webhooks/<webhook_id>")
+    def change_webhook(webhook_id: str) -> ResponseReturnValue:
+        return webhooks.change(services, caller(), webhook_id, request)
+
+    @app.delete("/v1/webhooks/<webhook_id>")
+    def delete_webhook(webhook_id: str) -> ResponseReturnValue:
+        return webhooks.delete(services, caller(), webhook_id)
+
+    @app.post("/v1/webhooks/<webhook_id>/rotate")
+    def rotate_webhook(webhook_id: str) -> ResponseReturnValue:
+        return webhooks.rotate(services, caller(), webhook_id, request)
+
+    @app.post("/v1/webhooks/<webhook_id>/test")
+    def test_webhook(webhook_id: str) -> ResponseReturnValue:
+        return webhooks.ping(services, caller(), webhook_id)
+
+    @app.get("/v1/webhooks/secret")
+    def retrieve_webhook_secret() -> ResponseReturnValue:
+        return webhooks.secret(services, caller())
+
+
+def _serve_deliveries(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
+    @app.get("/v1/webhooks/<webhook_id>/deliveries")
+    def list_deliveries_of_webhook(webhook_id: str) -> ResponseReturnValue:
+        return deliveries.of_webhook(services, caller(), webhook_id, request.args)
+
+    @app.get("/v1/webhooks/deliveries")
+    def list_deliveries() -> ResponseReturnValue:
+        return deliveries.every(services, caller(), request.args)
+
+    @app.get("/v1/webhooks/deliveries/<delivery_id>")
+    def retrieve_delivery(delivery_id: str) -> ResponseReturnValue:
+        return deliveries.one(services, caller(), delivery_id)
+
+    @app.post("/v1/webhooks/deliveries/<delivery_id>/redeliver")
+    def redeliver(delivery_id: str) -> ResponseReturnValue:
+        return deliveries.redeliver(services, caller(), delivery_id)
 
 
 def _serve_reference(app: Flask, services: Services) -> None:

@@ -53,7 +53,8 @@ def asked(query: Mapping[str, str]) -> bool:
 
 def preview(services: Services, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Raises InvalidRequest as the request itself would."""
-    checked = parse(body, services.catalog, services.settings.default_model)
+    settings = services.settings
+    checked = parse(body, services.catalog, settings.default_model, webhook_hosts=settings.webhook_hosts)
     request, model = checked.request, checked.model
     unit_price = model.price(request.size, request.quality)
     with services.database.single() as session:

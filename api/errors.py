@@ -18,9 +18,13 @@ from werkzeug.exceptions import (
 )
 
 from core.errors import (
+    BatchMissing,
+    BatchUnfit,
     CapReached,
+    DeliveryMissing,
     Failure,
     FailureKind,
+    FileMissing,
     IdempotencyMismatch,
     IntakeInDoubt,
     JobIsSettled,
@@ -36,6 +40,8 @@ from core.errors import (
     RateExceeded,
     StoreUnavailable,
     TooManyInFlight,
+    TooManyWebhooks,
+    WebhookMissing,
 )
 
 INVALID = "invalid_request_error"
@@ -106,6 +112,19 @@ ERRORS: dict[type[Exception], Answer] = {
     PictureMissing: Answer(404, INVALID, "picture_not_found", "There is no such picture."),
     ModelMissing: Answer(404, INVALID, "model_not_found", "The model '{error.args[0]}' does not exist", "model"),
     JobMissing: Answer(404, INVALID, "job_not_found", "No job found with id '{error.args[0]}'."),
+    FileMissing: Answer(404, INVALID, None, "No such File object: {error.args[0]}", "id"),  # OpenAI's own words
+    BatchMissing: Answer(404, INVALID, "batch_not_found", "No batch found with id '{error.args[0]}'."),
+    BatchUnfit: Answer(
+        409, INVALID, "batch_status", "Cannot {error.args[0]} a batch with status '{error.args[1]}'."
+    ),
+    WebhookMissing: Answer(404, INVALID, "webhook_not_found", "No webhook found with id '{error.args[0]}'."),
+    DeliveryMissing: Answer(404, INVALID, "delivery_not_found", "No delivery found with id '{error.args[0]}'."),
+    TooManyWebhooks: Answer(
+        409,
+        INVALID,
+        "too_many_webhooks",
+        "This API key has {error.args[0]} webhooks already, the most it may have.",
+    ),
     JobIsSettled: Answer(409, INVALID, "job_settled", "Cannot cancel a job with status '{error.args[0]}'."),
     PicturesExpired: Answer(410, INVALID, "pictures_expired", "The pictures of this request have expired."),
     IdempotencyMismatch: Answer(

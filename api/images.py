@@ -73,7 +73,8 @@ def generate(
 
 def _understand(services: Services, request: Request, caller: Caller, *, request_id: str) -> Asked:
     body = read_json(request)
-    checked = parse(body, services.catalog, services.settings.default_model)
+    settings = services.settings
+    checked = parse(body, services.catalog, settings.default_model, webhook_hosts=settings.webhook_hosts)
     preferred = preferences.read(request.headers)
     return Asked(
         checked=checked,
@@ -99,6 +100,7 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
             door=asked.preferred.door,
             lane=Lane.ASYNC if asked.preferred.door is Door.ASYNC else Lane.INTERACTIVE,
             metadata=checked.metadata,
+            webhook_url=checked.webhook_url,
             fingerprint=call.fingerprint,
             retry_count=call.retry_count or 0,
             idempotency_key=call.name,

@@ -40,6 +40,8 @@ class ImageGenerationBody(BaseModel):
     """Pictures come whole: `true` is refused."""
     metadata: Annotated[dict[Name, Note], Field(max_length=16)] | None = None
     """Beyond OpenAI's contract: up to 16 pairs, kept with the job, which can be found by them."""
+    webhook_url: str | None = None
+    """Beyond OpenAI's contract: where the job's end is told, besides the API key's webhooks."""
 
     # What only some models take; api/validation.py refuses it by name for all others.
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api import extras, sizes
+from api import addresses, extras, sizes
 from api.extras import is_text
 from api.schemas import ImageGenerationBody
 from api.wording import (
@@ -24,6 +24,7 @@ from api.wording import (
 from core.catalog import Catalog, Model
 from core.errors import InvalidRequest
 from core.generation import GenerationRequest, ResponseFormat
+from core.hosts import AllowedHost
 from core.offers import Extra
 
 
@@ -35,12 +36,20 @@ class Checked:
     model: Model
     dropped: tuple[str, ...]
     metadata: Mapping[str, str] | None
+    webhook_url: str | None
 
 
-def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> Checked:
+def parse(
+    body: dict[str, Any],
+    catalog: Catalog,
+    default_model: str | None,
+    *,
+    webhook_hosts: Sequence[AllowedHost] = (),
+) -> Checked:
     """Check a body against the contract and against its model, in the order in which OpenAI's service does.
 
-    Raises InvalidRequest. Past this line nothing is checked again.
+    `webhook_hosts` are those that the operator allows. Raises InvalidRequest. Past this line nothing is checked
+    again, but for where the address of a webhook leads when it is connected to.
     """
     named = default_model if body.get("model") is None else body["model"]
     model = catalog.model(named) if isinstance(named, str) else None
@@ -59,7 +68,15 @@ def parse(body: dict[str, Any], catalog: Catalog, default_model: str | None) -> 
         response_format=_response_format(fields.response_format, model),
         extras=extras.choose(fields, model),
     )
-    return Checked(request, model, _dropped(fields, request, model), _metadata(fields.metadata))
+    return Checked(
+        request,
+        model,
+        dropped=_dropped(fields, request, model),
+        metadata=_metadata(fields.metadata),
+        webhook_url=addresses.check("webhook_url", fields.webhook_url, webhook_hosts)
+        if fields.webhook_url
+        else None,
+    )
 
 
 def _refuse_unknown(body: dict[str, Any], model: Model | None) -> None:

@@ -64,6 +64,11 @@ TYPES = {
     "output_compression": "an integer",
     "stream": "a boolean",
     "metadata": "an object",
+    "events": "an array",
+    "enabled": "a boolean",
+    "overlap_seconds": "an integer",
+    "output_expires_after": "an object",
+    "output_expires_after.seconds": "an integer",
 }
 # The order in which OpenAI's service looks: unknown names, then the prompt, n, and the rest.
 ORDER = ("prompt", "n")

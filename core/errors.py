@@ -88,6 +88,30 @@ class JobIsSettled(DarkroomError):
     """The job has ended: there is nothing to cancel. `args` holds its state."""
 
 
+class WebhookMissing(DarkroomError):
+    """The caller has no such webhook. `args` holds the id that was asked for."""
+
+
+class DeliveryMissing(DarkroomError):
+    """The caller has no such delivery. `args` holds the id that was asked for."""
+
+
+class TooManyWebhooks(DarkroomError):
+    """The key has as many webhooks as it may. `args` holds how many those are."""
+
+
+class FileMissing(DarkroomError):
+    """The caller has no such file. `args` holds the id that was asked for."""
+
+
+class BatchMissing(DarkroomError):
+    """The caller has no such batch. `args` holds the id that was asked for."""
+
+
+class BatchUnfit(DarkroomError):
+    """The batch is too far, or not far enough, for what is asked. `args` holds that, as a verb, and its status."""
+
+
 class IntakeInDoubt(DarkroomError):
     """The ledger went away while a request was being recorded; it may or may not be there."""
 

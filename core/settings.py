@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal
 
+from core import hosts
 from core.errors import SettingsError
+from core.hosts import AllowedHost
 
 
 def variable(name: str, *, secret: bool = False, parse: Callable[[str], Any] = str, **default: Any) -> Any:
@@ -53,6 +55,7 @@ class Settings:
     default_model: str | None = variable("DARKROOM_DEFAULT_MODEL", default=None)
     wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
     catalog: str | None = variable("DARKROOM_CATALOG", default=None)
+    webhook_hosts: tuple[AllowedHost, ...] = variable("DARKROOM_WEBHOOK_HOSTS", parse=hosts.allowed, default=())
 
     openai_api_key: str | None = variable("OPENAI_API_KEY", secret=True, default=None)
     openai_base_url: str = variable("OPENAI_BASE_URL", parse=address, default="https://api.openai.com/v1")

@@ -1,4 +1,4 @@
-"""The scheduler process: admits what is due, takes back what was lost, sweeps what has expired.
+"""The scheduler process: admits what is due, takes back what was lost, sweeps what has expired, tells events.
 
 Every duty is guarded in the ledger, so that a second scheduler only looks twice.
 """
@@ -14,11 +14,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import admission, failover, images, ledger, logs
 from core.bootstrap import Services, assemble
+from core.database import Database
 from core.errors import StoreUnavailable
 from core.settings import Settings
+from workers.deliveries import Deliverer
+from workers.targets import Targets
 
 TICK_SECONDS = 0.5
 SWEEP_BATCH = 500
+# Of the deliverer alone: no duty waits behind receivers that all answer at once.
+CONNECTIONS = 4
 
 log = structlog.get_logger()
 
@@ -33,12 +38,16 @@ def run(settings: Settings) -> None:
     duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
+    telling = Database(settings.database_url, connections=CONNECTIONS)
+    deliverer = Deliverer(telling, Targets(settings.webhook_hosts))
+    deliverer.start()
     log.info("scheduler.ready")
     while not stop.wait(TICK_SECONDS):
         for duty, seconds in duties.items():
             if time.monotonic() >= due[duty]:
                 due[duty] = time.monotonic() + seconds
                 attend(duty, services)
+    deliverer.stop()
     services.close()
 
 

@@ -67,6 +67,7 @@ def test_only_the_api_is_published_and_on_loopback_by_default() -> None:
 def test_servers_can_neither_be_reached_nor_reach_out() -> None:
     assert {name for name, service in SERVICES.items() if "default" in service["networks"]} == {
         "api",
+        "scheduler",
         *(f"worker-{provider}" for provider in PROVIDERS),
     }
 

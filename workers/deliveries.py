@@ -1,0 +1,144 @@
+"""The deliverer: tells events to webhooks, beside the scheduler's duties and never in their way.
+
+What it takes up is leased in the ledger: several deliverers share the work, and that of one that dies is taken on.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread, current_thread
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from core import deliveries
+from core.database import Database
+from core.deliveries import Claim, Outcome
+from workers import messages, patience
+from workers.providers.http import Answer, legible
+from workers.targets import Targets, Unreachable
+
+TICK_SECONDS = 0.5
+MOST_AT_ONCE = 64
+# To one receiver; where several are taken up at once they may be a few more.
+MOST_OF_A_LANE = 4
+# For so long the answers to what is under way are waited for when the process ends.
+PARTING_SECONDS = 3.0
+
+GONE = 410
+REDIRECTS = range(300, 400)
+SUCCESSES = range(200, 300)
+
+log = structlog.get_logger()
+
+
+class Deliverer:
+    """One a process; each try has a thread, which waits and little else."""
+
+    def __init__(
+        self, database: Database, targets: Targets, *, schedule: Sequence[timedelta] = patience.SCHEDULE
+    ) -> None:
+        self._database = database
+        self._targets = targets
+        self._schedule = schedule
+        self._under_way: dict[Thread, UUID] = {}
+        self._news, self._stopping = Event(), Event()
+        self._loop = Thread(target=self._run, name="deliverer", daemon=True)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Take up nothing new. What is cut off now is tried again when its lease is over."""
+        self._stopping.set()
+        self._news.set()
+        deadline = time.monotonic() + PARTING_SECONDS
+        for thread in (self._loop, *list(self._under_way)):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._news.clear()
+            claimed = self._claim()
+            for claim in claimed:
+                thread = Thread(target=self._attempt, args=(claim,), name="delivery", daemon=True)
+                self._under_way[thread] = claim.lane
+                thread.start()
+            if not claimed:
+                self._news.wait(TICK_SECONDS)
+
+    def _claim(self) -> list[Claim]:
+        lanes = Counter(list(self._under_way.values()))
+        room = MOST_AT_ONCE - lanes.total()
+        if room <= 0:
+            return []
+        busy = [lane for lane, tries in lanes.items() if tries >= MOST_OF_A_LANE]
+        try:
+            with self._database.transaction() as session:
+                return deliveries.claim(session, most=min(room, MOST_OF_A_LANE), busy=busy)
+        except SQLAlchemyError as error:
+            log.warning("duty.failed", duty="deliver", error=str(error).partition("\n")[0])
+            return []
+
+    def _attempt(self, claim: Claim) -> None:
+        try:
+            self.tell(claim)
+        except SQLAlchemyError as error:
+            log.warning("duty.failed", duty="deliver", error=str(error).partition("\n")[0])
+        finally:
+            del self._under_way[current_thread()]
+            self._news.set()
+
+    def tell(self, claim: Claim) -> None:
+        """One try, and what follows from it. Raises SQLAlchemyError where Postgres is away for too long."""
+        answer, outcome = self._send(claim)
+        log.info(
+            "delivery.tried",
+            delivery_id=str(claim.delivery_id),
+            webhook_id=str(claim.webhook_id) if claim.webhook_id else None,
+            event_type=claim.event,
+            tries=claim.tries,
+            status=outcome.status,
+            fault=outcome.fault,
+            seconds=round(outcome.seconds, 3),
+        )
+        self._database.insist(
+            lambda session: self._conclude(session, claim, answer, outcome),
+            seconds=deliveries.LEASE.total_seconds(),
+        )
+
+    def _send(self, claim: Claim) -> tuple[Answer | None, Outcome]:
+        if not claim.secrets:
+            return None, Outcome(0.0, None, "the webhook was deleted")
+        body = messages.body(claim)
+        headers = messages.headers(claim, body, at=datetime.now(UTC))
+        began = time.monotonic()
+        try:
+            answer = self._targets.post(claim.url, body.encode(), headers)
+        except Unreachable as error:
+            return None, Outcome(time.monotonic() - began, None, str(error))
+        return answer, Outcome(time.monotonic() - began, answer.status, fault_of(answer))
+
+    def _conclude(self, session: Session, claim: Claim, answer: Answer | None, outcome: Outcome) -> None:
+        if outcome.fault is None:
+            deliveries.succeed(session, claim, outcome)
+            return
+        gone = outcome.status == GONE
+        wish = answer.retry_after if answer else None
+        delay = patience.delay_after(claim.tries, retry_after=wish, schedule=self._schedule)
+        if gone or delay is None or not claim.secrets:
+            deliveries.give_up(session, claim, outcome, gone=gone)
+        else:
+            deliveries.retry_later(session, claim, outcome, delay=delay)
+
+
+def fault_of(answer: Answer) -> str | None:
+    """Why an answer does not do; None where it does."""
+    if answer.status in SUCCESSES:
+        return None
+    if answer.status in REDIRECTS:
+        return f"redirected to {legible(answer.headers.get('location', 'nowhere'), most=500)}; not followed"
+    return "gone for good: the webhook is disabled" if answer.status == GONE else "not taken"
