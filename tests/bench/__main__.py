@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 import psutil
 
-from tests.bench import latency, profiling, throughput, waiting
+from tests.bench import fairness, latency, profiling, queues, throughput, waiting
 from tests.bench.house import House, house
 from tests.bench.table import say
 
@@ -17,6 +17,8 @@ BENCHMARKS: dict[str, tuple[Callable[[House], None], ...]] = {
     "latency": (latency.measure,),
     "throughput": (throughput.measure,),
     "waiting": (waiting.measure_one_worker, waiting.measure_more_workers),
+    "fairness": (fairness.measure,),
+    "queues": (queues.measure,),
     "profile": (profiling.measure,),
 }
 USUAL = ("latency", "throughput", "waiting")
@@ -31,6 +33,8 @@ def main(names: tuple[str, ...]) -> None:
     latency     one call at a time, against the upstream itself
     throughput  16, 64 and 256 calls at once, and processor time a picture by part
     waiting     memory of 2,000 calls that wait at once
+    fairness    a caller and a small batch beside fifty thousand lines (only when named)
+    queues      whose turn it is, from a thousand queued jobs to a million (only when named)
     profile     which functions the API's and the worker's time goes to (only when named)
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # an exception, so that all is ended

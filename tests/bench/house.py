@@ -49,6 +49,11 @@ class House:
     def darkroom(self, *arguments: str) -> None:
         subprocess.run(_command(*arguments), cwd=ROOT, env=self.environment, check=True)
 
+    def make_key(self, name: str) -> str:
+        command = _command("keys", "create", name)
+        made = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True)
+        return made.stdout.split()[-1]
+
     def add_worker(self) -> None:
         """Start one more worker process and wait until it takes jobs."""
         log = self.folder / f"added-{len(self.added)}.log"
