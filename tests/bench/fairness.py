@@ -1,4 +1,4 @@
-"""What others notice of a batch of fifty thousand lines: a synchronous caller, and the submitter of a small batch."""
+"""What others notice of fifty thousand queued lines: a synchronous caller, and the submitter of a small batch."""
 
 import json
 import time
