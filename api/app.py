@@ -13,6 +13,7 @@ from api import (
     deliveries,
     dry_run,
     envelopes,
+    files,
     headers,
     health,
     images,
@@ -57,6 +58,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
         return images.generate(services, room, request, caller=caller(), request_id=g.request_id)
 
     _serve_jobs(app, services, caller)
+    _serve_files(app, services, caller)
     _serve_webhooks(app, services, caller)
     _serve_deliveries(app, services, caller)
 
@@ -160,6 +162,28 @@ def _serve_deliveries(app: Flask, services: Services, caller: Callable[[], Calle
     @app.post("/v1/webhooks/deliveries/<delivery_id>/redeliver")
     def redeliver(delivery_id: str) -> ResponseReturnValue:
         return deliveries.redeliver(services, caller(), delivery_id)
+
+
+def _serve_files(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
+    @app.post("/v1/files")
+    def upload_file() -> ResponseReturnValue:
+        return files.upload(services, caller(), request)
+
+    @app.get("/v1/files")
+    def list_files() -> ResponseReturnValue:
+        return files.every(services, caller(), request.args)
+
+    @app.get("/v1/files/<file_id>")
+    def retrieve_file(file_id: str) -> ResponseReturnValue:
+        return files.one(services, caller(), file_id)
+
+    @app.delete("/v1/files/<file_id>")
+    def delete_file(file_id: str) -> ResponseReturnValue:
+        return files.delete(services, caller(), file_id)
+
+    @app.get("/v1/files/<file_id>/content")
+    def file_content(file_id: str) -> ResponseReturnValue:
+        return files.content(services, caller(), file_id)
 
 
 def _serve_reference(app: Flask, services: Services) -> None:

@@ -12,13 +12,7 @@ from core.errors import InvalidRequest
 
 def read_json(request: Request) -> dict[str, Any]:
     """The body as a JSON object. Raises InvalidRequest, RequestEntityTooLarge."""
-    if request.mimetype != "application/json":
-        given = request.headers.get("Content-Type", "")
-        raise InvalidRequest(
-            f"Unsupported content type: '{request.mimetype}'. This API method only accepts 'application/json' "
-            f"requests, but you specified the header 'Content-Type: {given}'. "
-            "Please try again with a supported content type."
-        )
+    refuse_other_types(request, "application/json")
     data = request.get_data()
     # Werkzeug cuts off in silence where a client does not say beforehand how long its body is.
     if request.content_length is None and len(data) == request.max_content_length:
@@ -33,6 +27,17 @@ def read_json(request: Request) -> dict[str, Any]:
             code=Code.INVALID_TYPE,
         )
     return body
+
+
+def refuse_other_types(request: Request, accepted: str) -> None:
+    """Raises InvalidRequest."""
+    if request.mimetype != accepted:
+        given = request.headers.get("Content-Type", "")
+        raise InvalidRequest(
+            f"Unsupported content type: '{request.mimetype}'. This API method only accepts '{accepted}' "
+            f"requests, but you specified the header 'Content-Type: {given}'. "
+            "Please try again with a supported content type."
+        )
 
 
 def _not_json(word: str) -> NoReturn:

@@ -1,9 +1,9 @@
 """The query of a list: what is asked for in an address, checked, and the shape of a page of the answer."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from api.extras import is_text
@@ -18,23 +18,39 @@ MOST_ON_A_PAGE = 100
 LAST_SECOND = 9_999_999_999
 INTEGER = re.compile(r"-?[0-9]{1,18}")
 METADATA = re.compile(r"metadata\[(.+)\]", re.DOTALL)
+# parameter -> (field of what is looked for, how it is read)
+Parameters = Mapping[str, tuple[str, Callable[[str, str], Any]]]
+
+
+class Listed(Protocol):
+    """What can be on a page."""
+
+    @property
+    def id(self) -> str: ...
 
 
 def search(query: Mapping[str, str]) -> Search:
     """Which jobs are asked for. Raises InvalidRequest; an empty value counts as absent."""
-    asked: dict[str, Any] = {"limit": USUAL_LIMIT}
-    metadata: dict[str, str] = {}
-    for name, text in query.items():
-        if not is_text(name + text):
+    metadata = {key[1]: text for name, text in query.items() if (key := METADATA.fullmatch(name))}
+    for name, value in metadata.items():
+        if not is_text(name + value):
+            raise not_text(f"metadata[{name}]")
+    plain = {name: text for name, text in query.items() if not METADATA.fullmatch(name)}
+    return Search(**{"limit": USUAL_LIMIT, **read(plain, PARAMETERS)}, metadata=metadata)
+
+
+def read(query: Mapping[str, str], parameters: Parameters) -> dict[str, Any]:
+    """What a query asks for, by field. Raises InvalidRequest; an empty value counts as absent."""
+    asked: dict[str, Any] = {}
+    for name, value in query.items():
+        if not is_text(name + value):
             raise not_text(name)
-        if key := METADATA.fullmatch(name):
-            metadata[key[1]] = text
-        elif name not in PARAMETERS:
+        if name not in parameters:
             raise unknown(name)
-        elif text:
-            field, read = PARAMETERS[name]
-            asked[field] = read(name, text)
-    return Search(**asked, metadata=metadata)
+        if value:
+            field, parse = parameters[name]
+            asked[field] = parse(name, value)
+    return asked
 
 
 def job_id(text: str) -> UUID | None:
@@ -47,8 +63,13 @@ def job_id(text: str) -> UUID | None:
 
 
 def page(found: list[ImageJob], *, has_more: bool) -> JobList:
+    return JobList(**envelope(found, has_more=has_more))
+
+
+def envelope(found: Sequence[Listed], *, has_more: bool) -> dict[str, Any]:
+    """What the pages of all lists have in common."""
     first, last = (found[0].id, found[-1].id) if found else (None, None)
-    return JobList(object="list", data=found, first_id=first, last_id=last, has_more=has_more)
+    return {"object": "list", "data": found, "first_id": first, "last_id": last, "has_more": has_more}
 
 
 def _after(name: str, text: str) -> UUID:
@@ -67,14 +88,14 @@ def _statuses(name: str, text: str) -> list[Any]:
 
 
 def _second(name: str, text: str) -> datetime:
-    return datetime.fromtimestamp(_integer(name, text, least=0, most=LAST_SECOND), UTC)
+    return datetime.fromtimestamp(integer(name, text, least=0, most=LAST_SECOND), UTC)
 
 
-def _limit(name: str, text: str) -> int:
-    return _integer(name, text, least=1, most=MOST_ON_A_PAGE)
+def limit(name: str, text: str) -> int:
+    return integer(name, text, least=1, most=MOST_ON_A_PAGE)
 
 
-def _integer(name: str, text: str, *, least: int, most: int) -> int:
+def integer(name: str, text: str, *, least: int, most: int) -> int:
     if not INTEGER.fullmatch(text):
         raise wrong_type(name, "an integer", text)
     number = int(text)
@@ -85,16 +106,15 @@ def _integer(name: str, text: str, *, least: int, most: int) -> int:
     return number
 
 
-def _text(_: str, text: str) -> str:
-    return text
+def text(_: str, value: str) -> str:
+    return value
 
 
-# parameter -> (field of a Search, how it is read)
-PARAMETERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
-    "limit": ("limit", _limit),
+PARAMETERS: Parameters = {
+    "limit": ("limit", limit),
     "after": ("after", _after),
     "status": ("states", _statuses),
-    "model": ("model", _text),
+    "model": ("model", text),
     "created_after": ("created_after", _second),
     "created_before": ("created_before", _second),
 }

@@ -1,7 +1,7 @@
 """The door to Postgres: one engine a process, and the only place that commits."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -172,6 +172,15 @@ def run(session: Session, step: Step) -> list[Any]:
     with _translated(step.statement):
         cursor = _execute(connection, step)
         return cursor.fetchall() if cursor.description else []
+
+
+def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Stream rows into a table as part of a session's transaction. Raises psycopg's IntegrityError."""
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    connection = _driver(session.connection().connection)
+    with _translated(statement), connection.cursor().copy(statement.encode()) as target:
+        for row in rows:
+            target.write_row(row)
 
 
 def _execute(connection: psycopg.Connection[Any], step: Step) -> psycopg.Cursor[Any]:

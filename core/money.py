@@ -148,12 +148,18 @@ def _postings(*sides: Select[Any]) -> Insert:
 
 
 def refusal(session: Session, key_id: UUID, price: Decimal) -> DarkroomError | None:
-    """Why a key's budget has no room for a price; None where it has by now."""
+    """Why a key's budget has no room for a job's price; None where it has by now."""
+    budget = session.execute(select(Budget).where(Budget.key_id == key_id)).scalar_one()
+    if budget.most_in_flight is not None and budget.in_flight >= budget.most_in_flight:
+        return TooManyInFlight(budget.most_in_flight)
+    return cap_reached(session, key_id, price)
+
+
+def cap_reached(session: Session, key_id: UUID, price: Decimal) -> CapReached | None:
+    """The cap that a price does not fit under."""
     budget, used_today, used_this_month = session.execute(
         select(Budget, USED_TODAY, USED_THIS_MONTH).where(Budget.key_id == key_id)
     ).one()
-    if budget.most_in_flight is not None and budget.in_flight >= budget.most_in_flight:
-        return TooManyInFlight(budget.most_in_flight)
     used = {
         "cap": (budget.cap, budget.reserved + budget.spent),
         "cap_a_month": (budget.cap_a_month, used_this_month),

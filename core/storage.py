@@ -1,8 +1,9 @@
-"""The door to the object store: puts pictures in, streams them out, and takes them away after their hour."""
+"""The door to the object store: puts pictures and files in, streams them out, and takes them away in time."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, RawIOBase
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from minio import Minio
@@ -22,6 +23,9 @@ BACKSTOP = LifecycleConfig(
     [Rule(ENABLED, rule_filter=Filter(prefix="2"), rule_id="backstop", expiration=Expiration(days=1))]
 )
 CHUNK_BYTES = 64 * 1024
+# What of a file is in memory at once: a part that goes out, the least that S3 takes, and a range that comes in.
+PART_BYTES = 5 * 1024 * 1024
+RANGE_BYTES = 1024 * 1024
 STORE_ERRORS = (MinioException, HTTPError, OSError)
 
 
@@ -63,6 +67,15 @@ class Storage:
         with _translated():
             self._minio.put_object(self.bucket, key, BytesIO(png), len(png), content_type="image/png")
 
+    def put_pieces(self, key: str, pieces: Iterable[bytes]) -> int:
+        """Put an object whose length shows only at its end; returns it. What fails half way leaves nothing."""
+        joined = _Joined(pieces)
+        with _translated():
+            self._minio.put_object(
+                self.bucket, key, cast("BinaryIO", joined), -1, part_size=PART_BYTES, num_parallel_uploads=1
+            )
+        return joined.bytes
+
     def read(self, key: str) -> bytes:
         """The whole object."""
         return b"".join(self.stream(key))
@@ -75,6 +88,11 @@ class Storage:
         with _translated():
             return _chunks(self._minio.get_object(self.bucket, key, offset=offset, length=length))
 
+    def ranges(self, key: str, begin: int, end: int) -> Iterator[bytes]:
+        """The object's bytes from `begin` to `end`, asked for piece by piece: whoever reads may take its time."""
+        for offset in range(begin, end, RANGE_BYTES):
+            yield b"".join(self.stream(key, offset=offset, length=min(RANGE_BYTES, end - offset)))
+
     def remove(self, keys: Iterable[str]) -> None:
         """Take objects away; those that are gone already count as removed."""
         with _translated():
@@ -85,6 +103,23 @@ class Storage:
         with _translated():
             if not self._minio.bucket_exists(self.bucket):
                 raise StoreUnavailable(f"no bucket {self.bucket}")
+
+
+class _Joined(RawIOBase):
+    """Pieces one after the other, read as a file is."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._left = bytearray()
+        self.bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._left) < size and (piece := next(self._pieces, None)) is not None:
+            self._left += piece
+        taken = bytes(self._left[:size])
+        del self._left[:size]
+        self.bytes += len(taken)
+        return taken
 
 
 def _chunks(response: BaseHTTPResponse) -> Iterator[bytes]:

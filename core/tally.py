@@ -1,4 +1,4 @@
-"""Counts the lines of batches as they settle: a piece of the statement that settles them."""
+"""Counts the lines of batches, and what they came to: a piece of the statement that settles them."""
 
 from sqlalchemy import CTE, Update, func, select, update
 
@@ -12,11 +12,9 @@ def counting(settled: CTE) -> Update:
     def lines(state: JobState) -> object:
         return func.count().filter(settled.c.state == state).label(state)
 
+    counts = [lines(state) for state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)]
     sums = (
-        select(
-            settled.c.batch_id,
-            *(lines(state) for state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)),
-        )
+        select(settled.c.batch_id, *counts, *[func.sum(settled.c.charged).label("charged")])
         .where(settled.c.batch_id.is_not(None))
         .group_by(settled.c.batch_id)
         .subquery("lines")
@@ -28,5 +26,6 @@ def counting(settled: CTE) -> Update:
             completed=Batch.completed + sums.c.completed,
             failed=Batch.failed + sums.c.failed,
             cancelled=Batch.cancelled + sums.c.cancelled,
+            charged=Batch.charged + sums.c.charged,
         )
     )

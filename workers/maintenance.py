@@ -12,7 +12,7 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import admission, failover, images, ledger, logs
+from core import admission, failover, files, images, ledger, logs
 from core.bootstrap import Services, assemble
 from core.database import Database
 from core.errors import StoreUnavailable
@@ -35,7 +35,7 @@ def run(settings: Settings) -> None:
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0}
+    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0, sweep_files: 30.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     telling = Database(settings.database_url, connections=CONNECTIONS)
@@ -113,3 +113,9 @@ def sweep(services: Services) -> None:
         with services.database.transaction() as session:
             images.mark_swept(session, [image.name for image in batch])
         log.info("pictures.swept", pictures=len(batch))
+
+
+def sweep_files(services: Services) -> None:
+    """Delete files whose time is over, a batch at a time."""
+    while swept := files.sweep(services.database, services.storage, most=SWEEP_BATCH):
+        log.info("files.swept", files=swept)

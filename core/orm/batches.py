@@ -47,8 +47,9 @@ class Batch(Base):
 
     `read_lines` and `read_bytes` are how far into the file its jobs are on the ledger. `total`, `completed`,
     `failed` and `cancelled` count lines; expired ones are among the cancelled. `errors` is why the file was
-    refused. `output_seconds` is how long its results and pictures are kept. A batch that retries another is made
-    of the lines that failed there.
+    refused. In dollars: `price`, reserved for all lines, and `charged`, what those that ended came to.
+    `output_seconds` is how long its results and pictures are kept. A batch that retries another is made of the
+    lines that failed there.
     """
 
     __tablename__ = "batches"
@@ -74,6 +75,7 @@ class Batch(Base):
     paused: Mapped[bool] = mapped_column(server_default="false")
     output_seconds: Mapped[int]
     price: Mapped[Decimal] = mapped_column(server_default="0")
+    charged: Mapped[Decimal] = mapped_column(server_default="0")
     read_lines: Mapped[int] = mapped_column(server_default="0")
     read_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     total: Mapped[int] = mapped_column(server_default="0")

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("paused", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("output_seconds", sa.Integer(), nullable=False),
         sa.Column("price", sa.Numeric(), server_default="0", nullable=False),
+        sa.Column("charged", sa.Numeric(), server_default="0", nullable=False),
         sa.Column("read_lines", sa.Integer(), server_default="0", nullable=False),
         sa.Column("read_bytes", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("total", sa.Integer(), server_default="0", nullable=False),

@@ -1,0 +1,233 @@
+"""The lines of a batch, each of them a job: recorded in bulk, held, called off, and read when they have ended."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+from sqlalchemy import ARRAY, Boolean, Text, Uuid, any_, delete, func, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from core.catalog import Model
+from core.database import Database, Given, Step, copy, fixed, run
+from core.errors import DarkroomError
+from core.generation import GenerationRequest, ResponseFormat
+from core.ledger import move
+from core.orm import Batch, HeldPicture, Job, JobEvent
+from core.states import LIVE, SETTLED, BatchStatus, Door, Event, JobState, Lane
+from core.submissions import new_job_id
+
+# How many rows a statement that others may have to wait for changes.
+HELD_AT_ONCE = 2000
+CALLED_OFF_AT_ONCE = 500
+
+
+class Overtaken(DarkroomError):
+    """Somebody else has recorded these lines."""
+
+
+class Place(NamedTuple):
+    """How far into its file a batch is read: lines and bytes."""
+
+    lines: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A checked line of a batch's file. `slots` is how many provider calls it would make at once."""
+
+    number: int
+    custom_id: str
+    request: GenerationRequest
+    model: Model
+    metadata: dict[str, str] | None
+    slots: int
+
+    @property
+    def unit_price(self) -> Decimal:
+        return self.model.price(self.request.size, self.request.quality)
+
+    @property
+    def price(self) -> Decimal:
+        return self.unit_price * self.request.n
+
+
+_COLUMNS = (
+    *("id", "provider", "model", "upstream_model", "lane", "door", "key_id", "request_id", "request", "metadata"),
+    *("unit_price", "price", "slots", "batch_id", "line", "custom_id", "held"),
+)
+
+
+def record(session: Session, batch: Batch, lines: Sequence[Line], *, end: Place) -> None:
+    """Make jobs of the lines between the batch's place and `end`, which is its place from now on.
+
+    Raises Overtaken where that was done before: by a process that was taken for dead.
+    """
+    held = _is_held(batch)
+    try:
+        copy(session, "jobs", _COLUMNS, (_row(batch, line, held=held) for line in lines))
+    except UniqueViolation as error:
+        raise Overtaken from error
+    mine = (Job.batch_id == batch.id, Job.line > batch.read_lines, Job.line <= end.lines)
+    session.execute(
+        insert(JobEvent).from_select(
+            ["job_id", "event", "attempt"], select(Job.id, literal(Event.RECORDED.value), literal(0)).where(*mine)
+        )
+    )
+    # Last, since whoever settles a line of this batch waits for this row.
+    moved = session.execute(
+        update(Batch)
+        .where(Batch.id == batch.id, Batch.read_lines == batch.read_lines, Batch.ended_at.is_(None))
+        .values(read_lines=end.lines, read_bytes=end.bytes)
+        .returning(Batch.paused, Batch.status)
+    ).one_or_none()
+    if moved is None:
+        raise Overtaken
+    if (now_held := moved.paused or moved.status == BatchStatus.CANCELLING) != held:
+        session.execute(update(Job).where(*mine).values(held=now_held))
+
+
+def _is_held(batch: Batch) -> bool:
+    """What is cancelled is recorded all the same: every line of a batch has its result."""
+    return batch.paused or batch.status == BatchStatus.CANCELLING
+
+
+def _row(batch: Batch, line: Line, *, held: bool) -> tuple[Any, ...]:
+    job_id, model = new_job_id(), line.model
+    return (
+        job_id,
+        model.provider,
+        model.id,
+        model.upstream_model,
+        Lane.BATCH.value,
+        Door.BATCH.value,
+        batch.key_id,
+        f"req_{job_id.hex}",
+        Jsonb(line.request.to_json()),
+        Jsonb(line.metadata) if line.metadata else None,
+        line.unit_price,
+        line.price,
+        line.slots,
+        batch.id,
+        line.number,
+        line.custom_id,
+        held,
+    )
+
+
+_BATCH = Given("batch_id", Text())
+_HOLD = fixed(
+    update(Job)
+    .where(
+        Job.id
+        == any_(
+            func.array(
+                select(Job.id)
+                # Also what is under way: it may be queued again.
+                .where(Job.batch_id == _BATCH, Job.state_in(*LIVE), Job.held != Given("held", Boolean()))
+                .order_by(Job.line)
+                .limit(HELD_AT_ONCE)
+                .scalar_subquery()
+            )
+        )
+    )
+    .values(held=Given("held", Boolean()))
+    .returning(Job.provider)
+)
+
+
+def hold(database: Database, batch_id: str, *, held: bool) -> set[str]:
+    """Hold a batch's lines back, or let them go; whose they are."""
+    providers: set[str] = set()
+    while True:
+        with database.transaction() as session:
+            rows = run(session, Step(_HOLD, {"batch_id": batch_id, "held": held}))
+        if not rows:
+            return providers
+        providers |= {row.provider for row in rows}
+
+
+_WAITING = (JobState.QUEUED, JobState.DISPATCHED)
+_CALL_OFF = fixed(
+    move(
+        Event.CANCELLED,
+        Job.id
+        == any_(
+            func.array(
+                select(Job.id)
+                .where(Job.batch_id == _BATCH, Job.state_in(*_WAITING))
+                .order_by(Job.line)
+                .limit(CALLED_OFF_AT_ONCE)
+                .with_for_update(skip_locked=True)
+                .scalar_subquery()
+            )
+        ),
+        Job.state_in(*_WAITING),
+        yields=("id", "provider"),
+    )
+)
+_LET_GO = fixed(delete(HeldPicture).where(HeldPicture.job_id == any_(Given("job_ids", ARRAY(Uuid)))))
+
+
+def call_off(session: Session, batch_id: str) -> list[Any]:
+    """Settle some of the lines that have not begun as cancelled; id and provider of each, none at the end."""
+    rows = run(session, Step(_CALL_OFF, {"batch_id": batch_id}))
+    run(session, Step(_LET_GO, {"job_ids": [row.id for row in rows]}))
+    return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A line that has ended, without its pictures."""
+
+    job_id: UUID
+    number: int
+    custom_id: str
+    request_id: str
+    model: str
+    response_format: ResponseFormat
+    settled_at: datetime
+
+
+def ended(
+    session: Session, batch_id: str, *, after: int, most: int, states: Collection[JobState] = SETTLED
+) -> list[Ended]:
+    """Lines beyond the line `after` that ended so, in the order of the file."""
+    rows = session.execute(
+        select(
+            Job.id,
+            Job.line,
+            Job.custom_id,
+            Job.request_id,
+            Job.model,
+            Job.request["response_format"].astext.label("response_format"),
+            Job.settled_at,
+        )
+        .where(Job.batch_id == batch_id, Job.line > after, Job.state_in(*states))
+        .order_by(Job.line)
+        .limit(most)
+    )
+    return [
+        Ended(
+            job_id=row.id,
+            number=row.line,
+            custom_id=row.custom_id,
+            request_id=row.request_id,
+            model=row.model,
+            response_format=ResponseFormat(row.response_format),
+            settled_at=row.settled_at,
+        )
+        for row in rows
+    ]
+
+
+def ended_through(session: Session, batch: Batch) -> int:
+    """The line up to which all have ended."""
+    first_live = select(func.min(Job.line)).where(Job.batch_id == batch.id, Job.state_in(*LIVE))
+    line: int | None = session.scalar(first_live)
+    return batch.read_lines if line is None else line - 1

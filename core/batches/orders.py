@@ -1,0 +1,114 @@
+"""What callers ask of a batch: to be made, shown, cancelled, paused, and its results read."""
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from core.images import LIFETIME
+from core.orm import Batch, Image, Job
+from core.states import BatchStatus
+
+WINDOW = timedelta(hours=24)
+# How long after it was made a client's automatic retry finds a batch again: the official SDKs give up sooner.
+REATTACH = timedelta(minutes=10)
+# Of a picture that was read about a moment ago no new hour begins: that would be a write for each look.
+FRESH = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which batches are looked for: at most `limit`, made before the batch `after`."""
+
+    limit: int
+    after: str | None = None
+
+
+def new_id() -> str:
+    """OpenAI's own form: 32 hexadecimal digits."""
+    return f"batch_{secrets.token_hex(16)}"
+
+
+def create(session: Session, batch: Batch) -> Batch:
+    """Put a batch that is to be validated on the ledger, with its time."""
+    now = func.statement_timestamp()
+    batch.created_at, batch.expires_at = now, now + WINDOW
+    session.add(batch)
+    session.flush()
+    session.refresh(batch)
+    return batch
+
+
+def own(session: Session, key_id: UUID, batch_id: str) -> Batch | None:
+    """A batch, where it is this key's."""
+    return session.scalars(select(Batch).where(Batch.id == batch_id, Batch.key_id == key_id)).one_or_none()
+
+
+def twin(session: Session, batch: Batch) -> Batch | None:
+    """The batch that the same request made a moment ago."""
+    same = ("key_id", "endpoint", "input_file_id", "metadata_", "output_seconds")
+    lately = Batch.created_at > func.clock_timestamp() - REATTACH
+    found = select(Batch).where(
+        lately, *(getattr(Batch, name).is_not_distinct_from(getattr(batch, name)) for name in same)
+    )
+    return session.scalars(found.order_by(Batch.created_at.desc()).limit(1)).one_or_none()
+
+
+def page(session: Session, key_id: UUID, search: Search) -> Sequence[Batch]:
+    """A key's batches, newest first."""
+    found = select(Batch).where(Batch.key_id == key_id)
+    if search.after:
+        last = select(Batch.created_at, Batch.id).where(Batch.id == search.after, Batch.key_id == key_id)
+        found = found.where(tuple_(Batch.created_at, Batch.id) < last.scalar_subquery())
+    return session.scalars(found.order_by(Batch.created_at.desc(), Batch.id.desc()).limit(search.limit)).all()
+
+
+def start_cancelling(session: Session, batch_id: str) -> bool:
+    """False where the batch has ended, or is being cancelled already."""
+    return _change(
+        session,
+        batch_id,
+        Batch.status.in_((BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)),
+        status=BatchStatus.CANCELLING,
+        cancelling_at=func.clock_timestamp(),
+    )
+
+
+def set_paused(session: Session, batch_id: str, *, paused: bool) -> bool:
+    """Whether lines may start; those on the ledger are told by `lines.hold`. False where the batch has ended."""
+    return _change(session, batch_id, Batch.ended_at.is_(None), paused=paused)
+
+
+def renew_file(session: Session, key_id: UUID, file_id: str) -> None:
+    """Begin a new hour for the pictures whose addresses are in this file of results."""
+    _renew(
+        session,
+        Image.job_id == Job.id,
+        Job.batch_id == Batch.id,
+        Batch.output_file_id == file_id,
+        Batch.key_id == key_id,
+    )
+
+
+def renew(session: Session, job_ids: Collection[UUID]) -> None:
+    """Begin a new hour for the pictures of these lines."""
+    _renew(session, Image.job_id.in_(job_ids))
+
+
+def _renew(session: Session, *where: ColumnElement[bool]) -> None:
+    hour = func.least(Image.kept_until, func.clock_timestamp() + LIFETIME)
+    session.execute(
+        update(Image)
+        .where(*where, Image.kept_until.is_not(None), Image.swept_at.is_(None), Image.expires_at < hour - FRESH)
+        .values(expires_at=hour)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _change(session: Session, batch_id: str, *where: ColumnElement[bool], **values: object) -> bool:
+    changed = update(Batch).where(Batch.id == batch_id, *where).values(**values).returning(Batch.id)
+    return session.execute(changed).one_or_none() is not None

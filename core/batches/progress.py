@@ -1,0 +1,185 @@
+"""Every move of a batch on its way from a file that is to be read to files of results."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Numeric,
+    Text,
+    Uuid,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from core import money, outbox
+from core.database import Database, Given, Step, fixed, run
+from core.orm import Batch, File, Image, Job
+from core.states import BatchStatus, JobState
+
+# The class of our advisory locks on batches; any number but admission's.
+LOCKS = 7293
+
+
+def _all_settled() -> ColumnElement[bool]:
+    return Batch.completed + Batch.failed + Batch.cancelled == Batch.total
+
+
+def _is_unread() -> ColumnElement[bool]:
+    """Not all of its lines are jobs yet."""
+    return exists().where(File.id == Batch.input_file_id, Batch.read_bytes < File.bytes)
+
+
+def _is_overdue() -> ColumnElement[bool]:
+    """Its time is over; what has not begun by now will not."""
+    return Batch.expires_at <= func.clock_timestamp()
+
+
+def to_do(session: Session) -> Sequence[str]:
+    """Batches with which something is to be done now, oldest first."""
+    waits = Batch.status != BatchStatus.IN_PROGRESS
+    return session.scalars(
+        select(Batch.id)
+        .where(Batch.ended_at.is_(None), or_(waits, _all_settled(), _is_overdue(), _is_unread()))
+        .order_by(Batch.created_at)
+    ).all()
+
+
+@contextmanager
+def claim(database: Database, batch_id: str) -> Iterator[bool]:
+    """Whether the batch is ours for the block. One that a killed process had is free as soon as its line breaks.
+
+    That keeps work from being done twice at once; that none counts twice is up to each move's own guard.
+    """
+    lock = select(func.pg_try_advisory_lock(LOCKS, func.hashtext(batch_id)))
+    with database.single() as session:
+        mine = bool(session.scalar(lock))
+        try:
+            yield mine
+        finally:
+            if mine:
+                session.execute(select(func.pg_advisory_unlock(LOCKS, func.hashtext(batch_id))))
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A batch as the clerk finds it."""
+
+    batch: Batch
+    unread: bool
+    overdue: bool
+    all_settled: bool
+
+
+def situation(session: Session, batch_id: str) -> Situation:
+    row = session.execute(
+        select(
+            Batch,
+            _is_unread().label("unread"),
+            _is_overdue().label("overdue"),
+            _all_settled().label("all_settled"),
+        ).where(Batch.id == batch_id)
+    ).one()
+    return Situation(row.Batch, row.unread, row.overdue, row.all_settled)
+
+
+_RESERVED = money.reserving_batch().cte("reserved")
+_SET_ASIDE = select(
+    cast(null(), Uuid).label("id"),
+    Given("batch_id", Text()).label("batch_id"),
+    _RESERVED.c.key_id,
+    Given("price", Numeric()).label("price"),
+).cte("set_aside")
+_RESERVE = fixed(select(_RESERVED.c.key_id).add_cte(money.reservation(_SET_ASIDE).cte("posted")))
+
+
+def begin(session: Session, batch: Batch, *, total: int, price: Decimal) -> bool:
+    """Set the price of all lines aside: they may become jobs. False where the batch was cancelled meanwhile.
+
+    Raises CapReached.
+    """
+    begun = _change(
+        session,
+        batch.id,
+        Batch.status == BatchStatus.VALIDATING,
+        status=BatchStatus.IN_PROGRESS,
+        in_progress_at=func.clock_timestamp(),
+        total=total,
+        price=price,
+    )
+    given = {"batch_id": batch.id, "key_id": batch.key_id, "price": price}
+    while begun and not run(session, Step(_RESERVE, given)):
+        if reason := money.cap_reached(session, batch.key_id, price):
+            raise reason
+    return begun
+
+
+def refuse(session: Session, batch_id: str, errors: Sequence[dict[str, Any]]) -> bool:
+    """End a batch whose file cannot be accepted. False where it was cancelled meanwhile."""
+    return _end(
+        session, batch_id, Batch.status == BatchStatus.VALIDATING, status=BatchStatus.FAILED, errors=errors
+    )
+
+
+def start_finalizing(session: Session, batch_id: str) -> None:
+    """All lines have ended, and their results are about to be written. One that is cancelled just stays that."""
+    _change(
+        session,
+        batch_id,
+        Batch.ended_at.is_(None),
+        status=case(
+            (Batch.status == BatchStatus.IN_PROGRESS, literal(BatchStatus.FINALIZING.value)), else_=Batch.status
+        ),
+        finalizing_at=func.coalesce(Batch.finalizing_at, func.clock_timestamp()),
+    )
+
+
+def finish(session: Session, batch_id: str, **files: str | None) -> bool:
+    """End a batch whose results are in these files. False where it has ended: nothing is changed.
+
+    Its pictures and files are kept for so long from now on.
+    """
+    expired = exists().where(
+        Job.batch_id == Batch.id, Job.state_in(JobState.CANCELLED), Job.settled_at >= Batch.expires_at
+    )
+    status = case(
+        (Batch.cancelling_at.is_not(None), literal(BatchStatus.CANCELLED.value)),
+        (expired, literal(BatchStatus.EXPIRED.value)),
+        else_=literal(BatchStatus.COMPLETED.value),
+    )
+    return _end(session, batch_id, _all_settled(), status=status, **files)
+
+
+def _end(session: Session, batch_id: str, *where: ColumnElement[bool], **values: Any) -> bool:
+    ended = (
+        update(Batch)
+        .where(Batch.id == batch_id, Batch.ended_at.is_(None), *where)
+        .values(ended_at=func.statement_timestamp(), **values)
+        .returning(*Batch.__table__.columns)
+        .cte("ended")
+    )
+    until = ended.c.ended_at + func.make_interval(0, 0, 0, 0, 0, 0, ended.c.output_seconds)
+    kept = (
+        update(Image)
+        .where(Image.job_id == Job.id, Job.batch_id == ended.c.id)
+        .values(kept_until=until)
+        .cte("kept")
+    )
+    told = outbox.owing_batch(ended).cte("owed")
+    return session.execute(select(ended.c.id).add_cte(kept, told)).one_or_none() is not None
+
+
+def _change(session: Session, batch_id: str, *where: ColumnElement[bool], **values: object) -> bool:
+    changed = update(Batch).where(Batch.id == batch_id, *where).values(**values).returning(Batch.id)
+    return session.execute(changed).one_or_none() is not None

@@ -1,0 +1,389 @@
+"""Files through the front end: uploaded, listed, fetched and deleted by their owner alone."""
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openai import OpenAI
+from sqlalchemy import select
+from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
+
+from core import files
+from core.bootstrap import Services
+from core.errors import StoreUnavailable
+from core.orm import File
+from tests import builders
+from tests.integration.api.envelope import error_of
+
+LINE = b'{"custom_id": "1", "method": "POST", "url": "/v1/images/generations", "body": {}}\n'
+MONTH = 30 * 86_400
+Headers = dict[str, str]
+
+
+def upload(
+    client: FlaskClient, headers: Headers, body: bytes = LINE, name: str = "prompts.jsonl", **fields: str | None
+) -> TestResponse:
+    form = {"purpose": "batch", "file": name, **fields}
+    parts = [
+        part(field, text, body) if field == "file" else part(field, None, text.encode())
+        for field, text in form.items()
+        if text is not None
+    ]
+    given = {**headers, "Content-Type": "multipart/form-data; boundary=x"}
+    return client.post("/v1/files", data=b"".join([*parts, b"--x--\r\n"]), headers=given)
+
+
+def part(field: str, name: str | None, body: bytes) -> bytes:
+    named = "" if name is None else f'; filename="{name}"'
+    return f'--x\r\nContent-Disposition: form-data; name="{field}"{named}\r\n\r\n'.encode() + body + b"\r\n"
+
+
+def uploaded(client: FlaskClient, headers: Headers, **given: Any) -> dict[str, Any]:
+    response = upload(client, headers, **given)
+    assert response.status_code == 200, response.text
+    file: dict[str, Any] = response.get_json()
+    return file
+
+
+def listed(client: FlaskClient, headers: Headers, **query: Any) -> dict[str, Any]:
+    page: dict[str, Any] = client.get("/v1/files", query_string=query, headers=headers).get_json()
+    return page
+
+
+def expire(services: Services, file_id: str) -> None:
+    with services.database.transaction() as session:
+        file = session.get_one(File, file_id)
+        assert file.expires_at
+        file.expires_at -= timedelta(days=31)
+
+
+def keys_in_store(services: Services) -> set[str]:
+    found = services.storage._minio.list_objects(services.storage.bucket, prefix="files/", recursive=True)  # noqa: SLF001 - the product lists nothing
+    return {each.object_name for each in found}
+
+
+def test_a_file_is_told_as_openai_tells_it(client: FlaskClient, authorized: Headers) -> None:
+    file = uploaded(client, authorized)
+
+    assert set(file) == {
+        *("id", "object", "bytes", "created_at", "expires_at", "filename", "purpose", "status", "status_details")
+    }
+    assert len(file["id"]) == len("file-") + 22
+    assert file["id"].removeprefix("file-").isalnum()
+    assert (file["object"], file["bytes"], file["filename"]) == ("file", len(LINE), "prompts.jsonl")
+    assert (file["purpose"], file["status"], file["status_details"]) == ("batch", "processed", None)
+    assert file["expires_at"] == file["created_at"] + MONTH
+    assert client.get(f"/v1/files/{file['id']}", headers=authorized).get_json() == file
+
+
+@pytest.mark.parametrize("size", [1, 511 * 1024, 6 * 1024 * 1024])
+def test_what_was_sent_is_what_comes_back(client: FlaskClient, authorized: Headers, size: int) -> None:
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    file = uploaded(client, authorized, body=body, purpose="vision")
+
+    response = client.get(f"/v1/files/{file['id']}/content", headers=authorized)
+
+    assert (response.status_code, response.data, response.content_length) == (200, body, size)
+    assert response.headers["Content-Disposition"] == "attachment; filename=prompts.jsonl"
+
+
+@pytest.mark.parametrize("purpose", ["assistants", "fine-tune", "vision", "user_data", "evals"])
+def test_what_is_for_no_batch_may_be_anything_and_stays(
+    client: FlaskClient, authorized: Headers, purpose: str
+) -> None:
+    file = uploaded(client, authorized, body=b"", name="empty.bin", purpose=purpose)
+
+    assert (file["purpose"], file["bytes"], file["expires_at"]) == (purpose, 0, None)
+    assert client.get(f"/v1/files/{file['id']}/content", headers=authorized).data == b""
+
+
+def test_the_file_may_come_before_its_purpose(client: FlaskClient, authorized: Headers) -> None:
+    form = part("file", "prompts.jsonl", LINE) + part("purpose", None, b"batch") + b"--x--\r\n"
+    headers = {**authorized, "Content-Type": "multipart/form-data; boundary=x"}
+
+    response = client.post("/v1/files", data=form, headers=headers)
+
+    assert (response.status_code, response.get_json()["bytes"]) == (200, len(LINE))
+
+
+def test_a_life_of_its_own_is_kept_to(client: FlaskClient, authorized: Headers) -> None:
+    life = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
+
+    file = uploaded(client, authorized, **life)
+
+    assert file["expires_at"] == file["created_at"] + 3600
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"expires_after[anchor]": "created_at"}, ("missing_required_parameter", "expires_after[seconds]")),
+        ({"expires_after[seconds]": "3600"}, ("missing_required_parameter", "expires_after[anchor]")),
+        (
+            {"expires_after[anchor]": "x", "expires_after[seconds]": "3600"},
+            ("invalid_value", "expires_after[anchor]"),
+        ),
+        (
+            {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"},
+            ("integer_below_min_value", "expires_after[seconds]"),
+        ),
+        (
+            {"expires_after[anchor]": "created_at", "expires_after[seconds]": "2592001"},
+            ("integer_above_max_value", "expires_after[seconds]"),
+        ),
+        (
+            {"expires_after[anchor]": "created_at", "expires_after[seconds]": "soon"},
+            ("invalid_type", "expires_after[seconds]"),
+        ),
+    ],
+)
+def test_a_life_that_cannot_be_is_refused(
+    client: FlaskClient, authorized: Headers, fields: dict[str, Any], fault: tuple[str, str]
+) -> None:
+    response = upload(client, authorized, **fields)
+
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["param"]) == (400, *fault)
+    assert listed(client, authorized)["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"purpose": None}, "'purpose' is a required property"),
+        ({"file": None}, "'file' is a required property"),
+        (
+            {"purpose": "answers"},
+            "'answers' is not one of ['assistants', 'batch', 'fine-tune', 'vision', 'user_data', 'evals']",
+        ),
+        ({"purpose": "batch_output"}, "'batch_output' is not one of"),
+        ({"name": "prompts.csv"}, "Invalid file format for Batch API. Must be .jsonl"),
+        ({"body": b""}, "Invalid file format for Batch API. Must be .jsonl"),
+        ({"body": b"a fox\n" + LINE}, "Invalid file format for Batch API. Must be .jsonl"),
+        ({"body": b"\xef\xbb\xbf" + LINE}, "Invalid file format for Batch API. Must be .jsonl"),
+        ({"body": b"\xff\xfe" + LINE}, "Invalid file format for Batch API. Must be .jsonl"),
+        ({"body": b"[" * 1_100_000}, "Invalid file format for Batch API. Must be .jsonl"),
+    ],
+)
+def test_what_is_no_file_of_openais_is_refused_in_its_words(
+    client: FlaskClient, authorized: Headers, fields: dict[str, Any], message: str
+) -> None:
+    response = upload(client, authorized, **fields)
+
+    error = error_of(response)
+    assert (response.status_code, error["type"]) == (400, "invalid_request_error")
+    assert (error["code"], error["param"]) == (None, None)
+    assert str(error["message"]).startswith(message)
+    assert listed(client, authorized)["data"] == []
+
+
+@pytest.mark.parametrize("body", [LINE.replace(b"\n", b"\r\n"), LINE.strip(), LINE + b"not json"])
+def test_only_the_first_line_is_looked_at(client: FlaskClient, authorized: Headers, body: bytes) -> None:
+    assert uploaded(client, authorized, body=body)["bytes"] == len(body)
+
+
+def test_a_form_is_required(client: FlaskClient, authorized: Headers) -> None:
+    response = client.post("/v1/files", json={"purpose": "batch"}, headers=authorized)
+
+    assert response.status_code == 400
+    assert str(error_of(response)["message"]).startswith("Unsupported content type: 'application/json'.")
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("../../etc/passwd.jsonl", "passwd.jsonl"),
+        ("/absolute/prompts.jsonl", "prompts.jsonl"),
+        ("füchse.jsonl", "füchse.jsonl"),
+        ("a" * 300 + ".jsonl", "a" * 249 + ".jsonl"),
+    ],
+)
+def test_a_name_is_a_label_and_no_path(client: FlaskClient, authorized: Headers, name: str, kept: str) -> None:
+    file = uploaded(client, authorized, name=name)
+
+    assert file["filename"] == kept
+    content = client.get(f"/v1/files/{file['id']}/content", headers=authorized)
+    assert (content.status_code, content.data) == (200, LINE)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("file_id", ["file-abc123", "%00", "img-x.png"])
+def test_an_id_that_was_never_given_is_not_found(
+    client: FlaskClient, authorized: Headers, method: str, file_id: str
+) -> None:
+    response = client.open(f"/v1/files/{file_id}", method=method, headers=authorized)
+
+    error = error_of(response)
+    assert (response.status_code, error["param"], error["code"]) == (404, "id", None)
+    assert str(error["message"]).startswith("No such File object: ")
+
+
+def test_the_files_of_others_are_not_there(client: FlaskClient, services: Services, authorized: Headers) -> None:
+    file = uploaded(client, authorized)
+    key, _ = builders.make_caller(services)
+    stranger = {"Authorization": f"Bearer {key}"}
+
+    answers = [
+        client.get(f"/v1/files/{file['id']}", headers=stranger),
+        client.get(f"/v1/files/{file['id']}/content", headers=stranger),
+        client.delete(f"/v1/files/{file['id']}", headers=stranger),
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert listed(client, stranger)["data"] == []
+    assert listed(client, authorized)["data"] == [file]
+
+
+def test_a_deleted_file_is_gone_from_list_and_store(
+    client: FlaskClient, services: Services, authorized: Headers
+) -> None:
+    file = uploaded(client, authorized)
+
+    deleted = client.delete(f"/v1/files/{file['id']}", headers=authorized)
+
+    assert deleted.get_json() == {"id": file["id"], "object": "file", "deleted": True}
+    assert client.delete(f"/v1/files/{file['id']}", headers=authorized).status_code == 404
+    assert client.get(f"/v1/files/{file['id']}/content", headers=authorized).status_code == 404
+    assert listed(client, authorized)["data"] == []
+    assert f"files/{file['id']}" not in keys_in_store(services)
+
+
+def test_an_expired_file_is_gone_and_swept(client: FlaskClient, services: Services, authorized: Headers) -> None:
+    file = uploaded(client, authorized)
+    expire(services, file["id"])
+
+    assert client.get(f"/v1/files/{file['id']}", headers=authorized).status_code == 404
+    assert listed(client, authorized)["data"] == []
+    assert files.sweep(services.database, services.storage, most=10) == 1
+    assert f"files/{file['id']}" not in keys_in_store(services)
+    assert files.sweep(services.database, services.storage, most=10) == 0
+
+
+def test_pages_of_a_list_are_complete_in_both_orders(client: FlaskClient, authorized: Headers) -> None:
+    ids = [uploaded(client, authorized)["id"] for _ in range(5)]
+    other = uploaded(client, authorized, purpose="vision")["id"]
+
+    for order, wanted in (("desc", [other, *reversed(ids)]), ("asc", [*ids, other])):
+        found, page = [], listed(client, authorized, limit=2, order=order)
+        found += [file["id"] for file in page["data"]]
+        while page["has_more"]:
+            page = listed(client, authorized, limit=2, order=order, after=page["last_id"])
+            found += [file["id"] for file in page["data"]]
+        assert found == wanted
+
+    assert [file["id"] for file in listed(client, authorized, purpose="vision")["data"]] == [other]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"limit": "0"}, "integer_below_min_value"),
+        ({"limit": "10001"}, "integer_above_max_value"),
+        ({"limit": "many"}, "invalid_type"),
+        ({"order": "up"}, "invalid_value"),
+        ({"page": "2"}, "unknown_parameter"),
+    ],
+)
+def test_a_list_that_cannot_be_is_refused(
+    client: FlaskClient, authorized: Headers, query: dict[str, str], code: str
+) -> None:
+    response = client.get("/v1/files", query_string=query, headers=authorized)
+
+    assert (response.status_code, error_of(response)["code"]) == (400, code)
+
+
+def test_two_uploads_at_once_are_two_files(app: Flask, authorized: Headers) -> None:
+    bodies = [LINE + b"x" * 600_000, LINE + b"y" * 600_000]
+
+    def send(body: bytes) -> dict[str, Any]:
+        return uploaded(app.test_client(), authorized, body=body)
+
+    with ThreadPoolExecutor(2) as pool:
+        sent = list(pool.map(send, bodies))
+
+    client = app.test_client()
+    assert [client.get(f"/v1/files/{file['id']}/content", headers=authorized).data for file in sent] == bodies
+
+
+def test_a_store_that_is_away_leaves_nothing_listed(
+    client: FlaskClient, client_with: Callable[..., FlaskClient], authorized: Headers
+) -> None:
+    response = upload(client_with(s3_endpoint="http://127.0.0.1:1"), authorized)
+
+    assert (response.status_code, error_of(response)["code"]) == (503, "temporarily_unavailable")
+    assert response.headers["x-should-retry"] == "true"
+    assert listed(client, authorized)["data"] == []
+
+
+def test_what_fails_half_way_into_the_store_leaves_nothing_there(services: Services) -> None:
+    def pieces() -> Any:
+        yield b"x" * 12_000_000
+        raise OSError("the disk is gone")
+
+    with pytest.raises(StoreUnavailable):
+        services.storage.put_pieces("files/half", pieces())
+
+    assert "files/half" not in keys_in_store(services)
+
+
+def test_a_body_beyond_the_limit_is_refused_before_it_is_read(client: FlaskClient, authorized: Headers) -> None:
+    headers = {**authorized, "Content-Type": "multipart/form-data; boundary=x"}
+
+    response = client.post(
+        "/v1/files", headers=headers, environ_overrides={"CONTENT_LENGTH": str(514 * 1024 * 1024)}
+    )
+
+    assert response.status_code == 413
+    assert error_of(response)["type"] == "invalid_request_error"
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(app: Flask, services: Services, authorized: Headers) -> None:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    form = b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--x\r\n'
+    form += b'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n' + LINE
+    head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: {authorized['Authorization']}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n"
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(server.handle_request)
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as line:
+            line.sendall(head.encode() + form)
+            line.shutdown(socket.SHUT_WR)
+            answer = line.recv(65_536)
+        served.result(timeout=10)
+    server.server_close()
+
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    with services.database.transaction() as session:
+        assert session.scalars(select(File.id).where(File.filename == "a.jsonl")).all() == []
+
+
+def test_the_official_client_uploads_lists_reads_and_deletes(
+    app: Flask, services: Services, tmp_path: Any
+) -> None:
+    key, _ = builders.make_caller(services)
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_bytes(LINE)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(server.serve_forever)
+        try:
+            with OpenAI(api_key=key, base_url=f"http://127.0.0.1:{server.server_port}/v1", max_retries=0) as sdk:
+                with prompts.open("rb") as body:
+                    file = sdk.files.create(
+                        file=body, purpose="batch", expires_after={"anchor": "created_at", "seconds": 7200}
+                    )
+                assert sdk.files.wait_for_processing(file.id).status == "processed"
+                assert [each.id for each in sdk.files.list(purpose="batch")] == [file.id]
+                assert sdk.files.content(file.id).read() == LINE
+                assert file.expires_at == file.created_at + 7200
+                assert sdk.files.delete(file.id).deleted
+        finally:
+            server.shutdown()
+            running.result(timeout=10)
+            server.server_close()
