@@ -73,9 +73,7 @@ def parse(
         model,
         dropped=_dropped(fields, request, model),
         metadata=_metadata(fields.metadata),
-        webhook_url=addresses.check("webhook_url", fields.webhook_url, webhook_hosts)
-        if fields.webhook_url
-        else None,
+        webhook_url=_webhook_url(fields.webhook_url, webhook_hosts),
     )
 
 
@@ -153,6 +151,10 @@ def _metadata(metadata: dict[str, str] | None) -> dict[str, str] | None:
         if not is_text(name + value):
             raise not_text(f"metadata.{name}")
     return metadata
+
+
+def _webhook_url(url: str | None, allowed: Sequence[AllowedHost]) -> str | None:
+    return None if url is None else addresses.check("webhook_url", url, allowed)
 
 
 def _member(name: str, text: str, offered: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ class WebhookChange(Body):
     """Where it is not, nothing is told, nor later."""
 
 
-class Rotation(Body):
+class WebhookRotation(Body):
     """How a secret is replaced."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=7 * DAY)] = DAY

@@ -13,11 +13,11 @@ from api.bodies import read_json
 from api.deliveries import show
 from api.webhook_schemas import (
     Body,
-    Rotation,
     WebhookBody,
     WebhookChange,
     WebhookDeleted,
     WebhookList,
+    WebhookRotation,
     WebhookSecret,
     webhook_object,
     webhook_with_secret,
@@ -85,7 +85,7 @@ def delete(services: Services, caller: Caller, webhook_id: str) -> dict[str, Any
 
 def rotate(services: Services, caller: Caller, webhook_id: str, request: Request) -> dict[str, Any]:
     """Raises InvalidRequest, WebhookMissing."""
-    asked = _read(request, Rotation) if request.get_data() else Rotation()
+    asked = _read(request, WebhookRotation) if request.get_data() else WebhookRotation()
     overlap = timedelta(seconds=asked.overlap_seconds)
     with services.database.transaction() as session:
         rotated = webhooks.rotate(session, caller.key_id, _id(webhook_id), overlap=overlap)

@@ -49,13 +49,16 @@ class Targets:
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send it once; of the answer, status and headers. Raises Unreachable."""
         deadline = time.monotonic() + self._whole
+        late = f"no answer within {self._whole:g} s"
         try:
             target = hosts.parse(url)
             with closing(self._connect(target)) as raw, _cut_off(raw, deadline):
-                return self._exchange(target, raw, body, headers)
+                answer = self._exchange(target, raw, body, headers)
         except (OSError, HTTPException, ValueError) as error:
-            late = time.monotonic() >= deadline
-            raise Unreachable(f"no answer within {self._whole:g} s" if late else _reason(error)) from error
+            raise Unreachable(late if time.monotonic() >= deadline else _reason(error)) from error
+        if time.monotonic() >= deadline:  # headers that were cut off look like headers that have ended
+            raise Unreachable(late)
+        return answer
 
     def _connect(self, target: Target) -> socket.socket:
         """Raises Unreachable, OSError."""

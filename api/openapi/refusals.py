@@ -16,6 +16,7 @@ from api.openapi import headers
 from api.openapi.schemas import ref
 from api.schemas import ImageGenerationBody
 from core.errors import (
+    DeliveryMissing,
     FailureKind,
     InvalidRequest,
     JobIsSettled,
@@ -27,6 +28,8 @@ from core.errors import (
     ModelMissing,
     RateExceeded,
     TooManyInFlight,
+    TooManyWebhooks,
+    WebhookMissing,
 )
 
 # What a message says of the case at hand.
@@ -37,6 +40,9 @@ CASES: Mapping[type[Exception], Exception] = {
     ModelMissing: ModelMissing("dall-e-4"),
     RateExceeded: RateExceeded("requests", limit=60, seconds=7),
     TooManyInFlight: TooManyInFlight(10),
+    TooManyWebhooks: TooManyWebhooks(10),
+    WebhookMissing: WebhookMissing("0199d0c1-2345-7abc-8def-0123456789ab"),
+    DeliveryMissing: DeliveryMissing("msg_0199d0c1-2345-7abc-8def-0123456789ab"),
 }
 WORDS = {"masked": "sk-****MxYA", "cap": CAPS["cap_a_day"], "wait": "7s", "method": "GET", "path": "/v1/nowhere"}
 FAILED = {

@@ -13,13 +13,24 @@ from api.health import Liveness, Readiness
 from api.job_schemas import ImageJob, JobList
 from api.schemas import ImageGenerationBody, ImagesResponse, ModelList, ModelResponse
 from api.usage_schemas import UsageList
+from api.webhook_schemas import (
+    DeliveryList,
+    WebhookBody,
+    WebhookChange,
+    WebhookDeleted,
+    WebhookDelivery,
+    WebhookList,
+    WebhookObject,
+    WebhookRotation,
+    WebhookSecret,
+)
 from api.wording import AUTO, ENUMS
 from core.catalog import Catalog
 from core.offers import SIZE
 
 REF = "#/components/schemas/{model}"
 TYPES: dict[type, JsonSchemaMode] = {
-    ImageGenerationBody: "validation",
+    **dict.fromkeys((ImageGenerationBody, WebhookBody, WebhookChange, WebhookRotation), "validation"),
     **dict.fromkeys(
         (
             ImagesResponse,
@@ -29,6 +40,12 @@ TYPES: dict[type, JsonSchemaMode] = {
             ModelResponse,
             ModelList,
             UsageList,
+            WebhookObject,
+            WebhookList,
+            WebhookDeleted,
+            WebhookSecret,
+            WebhookDelivery,
+            DeliveryList,
             ErrorResponse,
             Liveness,
             Readiness,

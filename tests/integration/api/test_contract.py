@@ -16,6 +16,7 @@ from core import keys
 from core.errors import FailureKind, IntakeInDoubt
 from core.images import Picture
 from core.orm import Image
+from core.webhooks import MOST_OF_A_KEY
 from tests import builders, errors_page
 from tests.errors_page import Kind
 from tests.integration.api import lives
@@ -90,6 +91,15 @@ def reusing_an_idempotency_key(house: House) -> TestResponse:
     return house.ask(prompt="another fox", headers=named)
 
 
+def registering_too_many_webhooks(house: House) -> TestResponse:
+    client = house.app.test_client()
+    asked = [
+        client.post("/v1/webhooks", json={"url": "https://example.com"}, headers=house.owner.headers)
+        for _ in range(MOST_OF_A_KEY + 1)
+    ]
+    return asked[-1]
+
+
 def past_the_rate(house: House) -> TestResponse:
     hasty = house.limited(requests_per_minute=1)
     hasty.record()
@@ -162,10 +172,15 @@ PROVOKED: dict[Kind, Provoke] = {
     Kind(404, INVALID, None, retry=False): lambda house: house.call("/v1/nowhere"),
     Kind(404, INVALID, "model_not_found", retry=False): lambda house: house.call("/v1/models/dall-e-4"),
     Kind(404, INVALID, "job_not_found", retry=False): lambda house: house.call(f"{JOBS}/{NEVER}"),
+    Kind(404, INVALID, "webhook_not_found", retry=False): lambda house: house.call(f"/v1/webhooks/{NEVER}"),
+    Kind(404, INVALID, "delivery_not_found", retry=False): lambda house: house.call(
+        "/v1/webhooks/deliveries/msg_1"
+    ),
     Kind(404, INVALID, "picture_not_found", retry=False): lambda house: house.call("/files/img-never.png"),
     Kind(405, INVALID, None, retry=False): lambda house: house.call(GENERATIONS),
     Kind(409, INVALID, "job_cancelled", retry=False): of_a_cancelled_job,
     Kind(409, INVALID, "job_settled", retry=False): cancelling_what_has_ended,
+    Kind(409, INVALID, "too_many_webhooks", retry=False): registering_too_many_webhooks,
     Kind(410, INVALID, "pictures_expired", retry=False): replaying_what_has_expired,
     Kind(413, INVALID, None, retry=False): body(prompt="x" * 1024 * 1024),
     Kind(416, INVALID, None, retry=False): lambda house: house.call(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api import listing, usage
+from api import deliveries, listing, usage, webhooks
 from api.errors import BUG, CANCELLED, ERRORS, FAILURES, FOUND_AGAIN, PROTOCOL, RESTARTING, STILL_RUNNING
 from api.openapi import document
 from api.openapi.samples import NODE, PYTHON, SAMPLES
@@ -78,7 +78,12 @@ def test_an_operation_has_what_generators_of_clients_need(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "known"),
-    [("listImageJobs", {*listing.PARAMETERS, "metadata"}), ("retrieveUsage", {*usage.PARAMETERS})],
+    [
+        ("listImageJobs", {*listing.PARAMETERS, "metadata"}),
+        ("retrieveUsage", {*usage.PARAMETERS}),
+        ("listWebhooks", {*webhooks.PARAMETERS}),
+        ("listDeliveries", {*deliveries.PARAMETERS}),
+    ],
 )
 def test_a_query_is_told_with_all_that_the_code_reads(name: str, known: set[str]) -> None:
     assert {parameter["name"] for parameter in OPERATIONS[name]["parameters"]} == known

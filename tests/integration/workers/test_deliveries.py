@@ -1,0 +1,335 @@
+"""Events of real jobs on their way to a real receiver."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from core import deliveries, delivery_reports, hosts, ledger, webhooks
+from core.bootstrap import Services
+from core.database import Database
+from core.delivery_reports import History, Search
+from core.keys import Caller
+from core.orm import Delivery, Webhook
+from core.states import DeliveryState
+from tests import builders
+from tests.receiver import Answer, Receiver
+from tests.stack import until
+from workers.deliveries import MOST_OF_A_LANE, Deliverer
+from workers.targets import Targets
+
+SOON = (timedelta(milliseconds=1),) * 3
+LATER = (timedelta(hours=1),)
+LOOPBACK = hosts.allowed("127.0.0.1")
+WITHIN = 20
+
+
+@contextmanager
+def delivering(services: Services, **changes: Any) -> Iterator[Deliverer]:
+    """A deliverer at work, with threads and connections of its own."""
+    with closing(Database(services.settings.database_url, connections=4)) as database:
+        deliverer = Deliverer(database, Targets(LOOPBACK, whole=5.0), **{"schedule": SOON, **changes})
+        deliverer.start()
+        yield deliverer
+        deliverer.stop()
+
+
+def register(services: Services, caller: Caller, url: str, *events: str) -> Webhook:
+    with services.database.transaction() as session:
+        return webhooks.create(session, caller.key_id, url=url, events=events)
+
+
+def end_a_job(services: Services, caller: Caller, **changes: Any) -> UUID:
+    """Cancelled, which takes no worker."""
+    job_id = builders.queue(services, caller, **changes)
+    with services.database.transaction() as session:
+        assert ledger.cancel(session, job_id)
+    return job_id
+
+
+def ping(services: Services, webhook: Webhook) -> UUID:
+    with services.database.transaction() as session:
+        return webhooks.ping(session, webhook).id
+
+
+def history(services: Services, caller: Caller) -> list[History]:
+    """The oldest first."""
+    with services.database.transaction() as session:
+        return delivery_reports.page(session, caller.key_id, Search(limit=100))[::-1]
+
+
+def until_ended(services: Services, caller: Caller) -> list[History]:
+    def ended() -> bool:
+        return all(each.delivery.ended_at for each in history(services, caller))
+
+    until(ended, "all is told or given up", within=WITHIN)
+    return history(services, caller)
+
+
+def until_tried(services: Services, caller: Caller) -> History:
+    until(lambda: history(services, caller)[0].tries, "a try", within=WITHIN)
+    return history(services, caller)[0]
+
+
+def webhook_of(services: Services, webhook: Webhook) -> Webhook:
+    with services.database.transaction() as session:
+        return session.get_one(Webhook, webhook.id)
+
+
+@pytest.fixture
+def caller(services: Services) -> Caller:
+    return builders.make_caller(services)[1]
+
+
+def test_the_end_of_a_job_is_told_signed(services: Services, caller: Caller) -> None:
+    with Receiver() as receiver, delivering(services):
+        webhook = register(services, caller, receiver.url)
+        job_id = end_a_job(services, caller)
+        [told] = until_ended(services, caller)
+
+    [got] = receiver.got
+    event = got.verified(webhook.secret)
+    assert event["type"] == "image.generation.job.cancelled"
+    assert event["data"] == {"id": str(job_id), "object": "image.generation.job", "status": "cancelled"}
+    assert got.headers["content-type"] == "application/json"
+    assert (told.delivery.state, told.tries[0].status, told.tries[0].fault) == ("delivered", 204, None)
+    assert got.name == deliveries.message_id(told.delivery.id)
+    with pytest.raises(WebhookVerificationError):
+        got.verified(webhooks.secret_of_key(b"of another"))
+
+
+def test_an_address_of_the_request_itself_is_told_and_signed_for_its_key(
+    services: Services, caller: Caller
+) -> None:
+    with Receiver() as receiver, delivering(services):
+        job_id = end_a_job(services, caller, webhook_url=receiver.url)
+        until_ended(services, caller)
+
+    with services.database.transaction() as session:
+        secret = webhooks.secret_for(session, caller.key_id)
+    [got] = receiver.got
+    assert got.verified(secret)["data"]["id"] == str(job_id)
+
+
+def test_only_events_that_are_listened_to_are_told(services: Services, caller: Caller) -> None:
+    with Receiver() as deaf, Receiver() as listening, delivering(services):
+        register(services, caller, deaf.url, "image.generation.job.failed", "batch.completed")
+        register(services, caller, listening.url, "image.generation.job.cancelled")
+        register(services, builders.make_caller(services)[1], deaf.url)
+        end_a_job(services, caller)
+        until_ended(services, caller)
+
+    assert (len(deaf.got), len(listening.got)) == (0, 1)
+
+
+def test_every_try_is_of_the_same_event(services: Services, caller: Caller) -> None:
+    with Receiver(500, 503) as receiver, delivering(services):
+        webhook = register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        [told] = until_ended(services, caller)
+
+    assert len({got.name for got in receiver.got}) == 1
+    assert len({got.body for got in receiver.got}) == 1
+    assert all(got.verified(webhook.secret) for got in receiver.got)
+    assert [(each.status, each.fault) for each in told.tries] == [
+        (500, "not taken"),
+        (503, "not taken"),
+        (204, None),
+    ]
+
+
+def test_after_the_last_try_an_event_is_given_up(services: Services, caller: Caller) -> None:
+    with Receiver(*[500] * 9) as receiver, delivering(services):
+        register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        [given_up] = until_ended(services, caller)
+
+    assert (given_up.delivery.state, len(given_up.tries), len(receiver.got)) == ("failed", 4, 4)
+
+
+def test_a_receiver_that_asks_for_time_gets_it(services: Services, caller: Caller) -> None:
+    busy = Answer(429, {"retry-after": "3600"})
+    with Receiver(busy) as receiver, delivering(services):
+        register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        waiting = until_tried(services, caller)
+
+    delay = waiting.delivery.due_at - waiting.tries[0].at
+    assert timedelta(minutes=59) < delay < timedelta(minutes=61)
+    assert waiting.delivery.state is DeliveryState.PENDING
+
+
+def test_a_redirect_is_reported_and_not_followed(services: Services, caller: Caller) -> None:
+    moved = Answer(301, {"location": "http://127.0.0.1:1/"})
+    with Receiver(moved) as receiver, delivering(services, schedule=()):
+        register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        [given_up] = until_ended(services, caller)
+
+    [tried] = given_up.tries
+    assert (tried.status, tried.fault) == (301, "redirected to http://127.0.0.1:1/; not followed")
+
+
+def test_a_receiver_that_is_gone_is_told_nothing_any_more(services: Services, caller: Caller) -> None:
+    with Receiver(410) as receiver, delivering(services):
+        webhook = register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        until_ended(services, caller)
+        end_a_job(services, caller)
+
+    assert webhook_of(services, webhook).disabled_at
+    assert [told.delivery.state for told in history(services, caller)] == ["failed"]
+    assert len(receiver.got) == 1
+
+
+def test_for_a_while_after_a_rotation_both_secrets_sign(services: Services, caller: Caller) -> None:
+    with Receiver() as receiver:
+        old = register(services, caller, receiver.url)
+        with services.database.transaction() as session:
+            new = webhooks.rotate(session, caller.key_id, old.id, overlap=timedelta(hours=1))
+        assert new
+        with delivering(services):
+            ping(services, new)
+            until_ended(services, caller)
+            with services.database.transaction() as session:
+                session.execute(update(Webhook).values(old_secret_until=Webhook.created_at))
+            ping(services, new)
+            until_ended(services, caller)
+
+    during, after = receiver.got
+    assert during.verified(old.secret) == during.verified(new.secret)
+    assert len(during.headers["webhook-signature"].split()) == 2
+    assert after.verified(new.secret)["type"] == "webhook.ping"
+    with pytest.raises(WebhookVerificationError):
+        after.verified(old.secret)
+
+
+def test_an_event_is_told_again_under_its_old_name(services: Services, caller: Caller) -> None:
+    with Receiver(500) as receiver, delivering(services, schedule=()):
+        register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        [given_up] = until_ended(services, caller)
+        with services.database.transaction() as session:
+            deliveries.redeliver(session, given_up.delivery.id)
+        [told] = until_ended(services, caller)
+
+    assert [each.status for each in told.tries] == [500, 204]
+    assert told.delivery.state is DeliveryState.DELIVERED
+    assert len({got.name for got in receiver.got}) == 1
+
+
+def test_a_webhook_that_has_moved_is_told_what_is_still_due_where_it_is_now(
+    services: Services, caller: Caller
+) -> None:
+    with Receiver() as receiver:
+        webhook = register(services, caller, "http://127.0.0.1:1/")
+        end_a_job(services, caller)
+        with services.database.transaction() as session:
+            webhooks.change(session, caller.key_id, webhook.id, {"url": receiver.url})
+        with delivering(services):
+            [told] = until_ended(services, caller)
+
+    assert (told.delivery.url, len(receiver.got)) == (receiver.url, 1)
+
+
+def test_what_is_due_to_a_deleted_webhook_is_not_told(services: Services, caller: Caller) -> None:
+    with Receiver() as receiver:
+        webhook = register(services, caller, receiver.url)
+        ping(services, webhook)
+        with services.database.transaction() as session:
+            assert webhooks.delete(session, caller.key_id, webhook.id)
+        ping(services, webhook)  # as by a job that settles in the same moment
+        with delivering(services):
+            told = until_ended(services, caller)
+
+    assert [each.delivery.state for each in told] == ["failed", "failed"]
+    assert receiver.got == []
+
+
+def test_a_slow_receiver_takes_nobodys_place_but_its_own(services: Services, caller: Caller) -> None:
+    let_go = Event()
+    slow = [Answer(first=lambda: let_go.wait(WITHIN))] * 50
+    with Receiver(*slow) as hung, Receiver() as receiver, delivering(services):
+        crowd = register(services, caller, hung.url)
+        for _ in range(30):
+            ping(services, crowd)
+        until(lambda: len(hung.got) >= MOST_OF_A_LANE, "it is busy", within=WITHIN)
+
+        register(services, caller, receiver.url, "image.generation.job.cancelled")
+        end_a_job(services, caller)
+        until(lambda: receiver.got, "the other is told", within=5)
+
+        assert len(hung.got) < 2 * MOST_OF_A_LANE
+        let_go.set()
+
+
+def test_what_a_killed_deliverer_was_at_is_taken_on(services: Services, caller: Caller) -> None:
+    with Receiver() as receiver:
+        register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        with services.database.transaction() as session:
+            [lost] = deliveries.claim(session, most=10)
+            assert deliveries.claim(session, most=10) == []
+            session.execute(update(Delivery).values(due_at=Delivery.due_at - deliveries.LEASE))
+        with delivering(services):
+            [told] = until_ended(services, caller)
+
+    assert (lost.tries, told.delivery.tries, len(receiver.got)) == (1, 2, 1)
+
+
+def test_a_late_deliverer_changes_nothing(services: Services, caller: Caller) -> None:
+    webhook = register(services, caller, "http://127.0.0.1:1/")
+    delivery_id = ping(services, webhook)
+    with services.database.transaction() as session:
+        [late] = deliveries.claim(session, most=1)
+        deliveries.redeliver(session, delivery_id)
+    with services.database.transaction() as session:
+        [newer] = deliveries.claim(session, most=1)
+        deliveries.give_up(session, late, deliveries.Outcome(1.0, 500, "not taken"), gone=False)
+
+    [told] = history(services, caller)
+    assert (newer.tries, told.delivery.state, len(told.tries)) == (2, DeliveryState.PENDING, 1)
+
+
+def test_deliverers_share_the_work(services: Services, caller: Caller) -> None:
+    with Receiver() as receiver, delivering(services), delivering(services):
+        webhook = register(services, caller, receiver.url)
+        for _ in range(20):
+            ping(services, webhook)
+        told = until_ended(services, caller)
+
+    assert [each.delivery.tries for each in told] == [1] * 20
+    assert len({got.name for got in receiver.got}) == len(receiver.got) == 20
+
+
+def test_an_address_of_a_private_network_is_not_told_and_that_is_said(services: Services, caller: Caller) -> None:
+    with Receiver() as receiver, delivering(services, schedule=LATER):
+        end_a_job(services, caller, webhook_url=f"https://localhost:{receiver.port}/")
+        refused = until_tried(services, caller)
+
+    [tried] = refused.tries
+    assert (tried.status, tried.fault) == (None, "the host has no public address")
+    assert receiver.got == []
+
+
+def test_no_secret_is_logged(services: Services, caller: Caller, capfd: pytest.CaptureFixture[str]) -> None:
+    with Receiver(500, 410) as receiver, delivering(services):
+        webhook = register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        until_ended(services, caller)
+
+    logged = "".join(capfd.readouterr())
+    assert "delivery.tried" in logged
+    assert webhook.secret not in logged
+    assert "whsec_" not in logged
+    ping(services, webhook)
+    with services.database.transaction() as session:
+        [claim] = deliveries.claim(session, most=1)
+    assert claim.secrets == (webhook.secret,)
+    assert "whsec_" not in repr(claim)
