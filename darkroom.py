@@ -89,6 +89,14 @@ def scheduler() -> None:
 
 
 @cli.command()
+def clerk() -> None:
+    """Read files of batches into jobs, and write what came of them."""
+    from api.batches.clerk import run
+
+    run(read_settings())
+
+
+@cli.command()
 def migrate() -> None:
     """Bring the database and the bucket to what this release needs."""
     from alembic import command

@@ -26,6 +26,7 @@ from api import (
     webhooks,
 )
 from api.auth import Gate
+from api.batches import views as batches
 from api.bodies import read_json
 from api.lookout import Lookout
 from api.reference import Reference
@@ -59,6 +60,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
 
     _serve_jobs(app, services, caller)
     _serve_files(app, services, caller)
+    _serve_batches(app, services, caller)
     _serve_webhooks(app, services, caller)
     _serve_deliveries(app, services, caller)
 
@@ -184,6 +186,40 @@ def _serve_files(app: Flask, services: Services, caller: Callable[[], Caller]) -
     @app.get("/v1/files/<file_id>/content")
     def file_content(file_id: str) -> ResponseReturnValue:
         return files.content(services, caller(), file_id)
+
+
+def _serve_batches(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
+    @app.post("/v1/batches")
+    def create_batch() -> ResponseReturnValue:
+        return batches.create(services, caller(), request, request_id=g.request_id)
+
+    @app.get("/v1/batches")
+    def list_batches() -> ResponseReturnValue:
+        return batches.every(services, caller(), request.args)
+
+    @app.get("/v1/batches/<batch_id>")
+    def retrieve_batch(batch_id: str) -> ResponseReturnValue:
+        return batches.one(services, caller(), batch_id)
+
+    @app.get("/v1/batches/<batch_id>/results")
+    def batch_results(batch_id: str) -> ResponseReturnValue:
+        return batches.results(services, caller(), batch_id, request.args)
+
+    @app.post("/v1/batches/<batch_id>/cancel")
+    def cancel_batch(batch_id: str) -> ResponseReturnValue:
+        return batches.cancel(services, caller(), batch_id)
+
+    @app.post("/v1/batches/<batch_id>/pause")
+    def pause_batch(batch_id: str) -> ResponseReturnValue:
+        return batches.pause(services, caller(), batch_id, paused=True)
+
+    @app.post("/v1/batches/<batch_id>/resume")
+    def resume_batch(batch_id: str) -> ResponseReturnValue:
+        return batches.pause(services, caller(), batch_id, paused=False)
+
+    @app.post("/v1/batches/<batch_id>/retry")
+    def retry_batch(batch_id: str) -> ResponseReturnValue:
+        return batches.retry(services, caller(), batch_id, request_id=g.request_id)
 
 
 def _serve_reference(app: Flask, services: Services) -> None:

@@ -102,11 +102,13 @@ class ModelList(BaseModel):
     data: list[ModelResponse]
 
 
-def images_response(result: Result, show: Callable[[Image], dict[str, str]], *, model: Model) -> dict[str, Any]:
-    """One `data` item a picture, in the form that `show` gives it."""
+def images_response(
+    result: Result, show: Callable[[Image], dict[str, str]], *, model: Model | None
+) -> dict[str, Any]:
+    """One `data` item a picture, in the form that `show` gives it; `model` may be on offer no more."""
 
     def item(image: Image) -> Picture:
-        revised = {"revised_prompt": image.revised_prompt or ""} if model.revises_prompt else {}
+        revised = {"revised_prompt": image.revised_prompt or ""} if model and model.revises_prompt else {}
         return Picture(**show(image), **revised)
 
     pictures = [item(image) for image in result.images]

@@ -163,7 +163,7 @@ def _worded(fault: ErrorDetails, choices: Mapping[str, Sequence[str]]) -> Invali
         case "string_unicode":
             refused = not_text(name)
         case "string_too_short":
-            refused = _empty(name)
+            refused = empty(name)
         case "string_too_long" if fault["loc"][2:]:
             refused = _name_too_long(name, given, bounds["max_length"])
         case "string_too_long":
@@ -179,7 +179,7 @@ def _worded(fault: ErrorDetails, choices: Mapping[str, Sequence[str]]) -> Invali
     return refused
 
 
-def _empty(name: str) -> InvalidRequest:
+def empty(name: str) -> InvalidRequest:
     expected = "Expected a string with minimum length 1, but got an empty string instead."
     return InvalidRequest(f"Invalid '{name}': empty string. {expected}", code=Code.EMPTY_STRING, param=name)
 

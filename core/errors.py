@@ -136,6 +136,10 @@ class StoreUnavailable(DarkroomError):
     """The object store did not take or give a picture."""
 
 
+class ObjectLost(StoreUnavailable):
+    """The object store does not have what it was given."""
+
+
 class FailureKind(StrEnum):
     """Why a job failed: what the caller is told, and whether another attempt makes sense, follow from it."""
 

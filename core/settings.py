@@ -9,6 +9,8 @@ from core import hosts
 from core.errors import SettingsError
 from core.hosts import AllowedHost
 
+HOUR_SECONDS = 3600
+
 
 def variable(name: str, *, secret: bool = False, parse: Callable[[str], Any] = str, **default: Any) -> Any:
     """A setting that comes from the environment variable `name`; required unless a `default` is given."""
@@ -26,6 +28,14 @@ def duration(text: str) -> float:
     """Seconds, more than none. Raises ValueError."""
     seconds = float(text)
     if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
+
+
+def hour_or_more(text: str) -> int:
+    """Seconds, an hour or more. Raises ValueError."""
+    seconds = int(text)
+    if seconds < HOUR_SECONDS:
         raise ValueError(text)
     return seconds
 
@@ -55,6 +65,7 @@ class Settings:
     default_model: str | None = variable("DARKROOM_DEFAULT_MODEL", default=None)
     wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
     catalog: str | None = variable("DARKROOM_CATALOG", default=None)
+    most_output_seconds: int = variable("DARKROOM_MOST_OUTPUT_SECONDS", parse=hour_or_more, default=30 * 86_400)
     webhook_hosts: tuple[AllowedHost, ...] = variable("DARKROOM_WEBHOOK_HOSTS", parse=hosts.allowed, default=())
 
     openai_api_key: str | None = variable("OPENAI_API_KEY", secret=True, default=None)

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.deleteobjects import DeleteObject
-from minio.error import MinioException
+from minio.error import MinioException, S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from core.errors import StoreUnavailable
+from core.errors import ObjectLost, StoreUnavailable
 
 # Buckets count whole days, so the hour is kept by the sweeper; this is for what the sweeper never saw. Keys begin
 # with a year only where pictures live an hour.
@@ -34,7 +34,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except STORE_ERRORS as error:
-        raise StoreUnavailable(str(error)) from error
+        lost = isinstance(error, S3Error) and error.code == "NoSuchKey"
+        raise (ObjectLost if lost else StoreUnavailable)(str(error)) from error
 
 
 class Storage:

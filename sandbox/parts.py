@@ -81,6 +81,16 @@ def scheduler(environment: Mapping[str, str]) -> Service:
     )
 
 
+def clerk(environment: Mapping[str, str]) -> Service:
+    return Service(
+        name="clerk",
+        argv=_darkroom("clerk"),
+        environment=environment,
+        folder=CHECKOUT,
+        ready=readiness.logged("clerk.ready"),
+    )
+
+
 def workers(environment: Mapping[str, str]) -> list[Service]:
     return [
         Service(

@@ -72,6 +72,7 @@ class Darkroom:
                     *parts.workers(self.environment),
                     parts.api(self.port, self.environment),
                     parts.scheduler(self.environment),
+                    parts.clerk(self.environment),
                 )
             )
 

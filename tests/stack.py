@@ -29,9 +29,10 @@ COMMANDS = {
     "api": ("api", "--port", "{api}"),
     "worker": ("worker", "--provider", "{provider}"),
     "scheduler": ("scheduler",),
+    "clerk": ("clerk",),
     "simulator": ("simulators", "{provider}", "--port", "{simulator}", "--api-key", UPSTREAM_KEY),
 }
-READY = {"worker": "worker.ready", "scheduler": "scheduler.ready", "simulator": "http://"}
+READY = {"worker": "worker.ready", "scheduler": "scheduler.ready", "clerk": "clerk.ready", "simulator": "http://"}
 
 
 def until(condition: Callable[[], object], what: str, *, within: float = 60) -> None:

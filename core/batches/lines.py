@@ -37,6 +37,9 @@ class Place(NamedTuple):
     bytes: int
 
 
+START = Place(0, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """A checked line of a batch's file. `slots` is how many provider calls it would make at once."""
@@ -231,3 +234,27 @@ def ended_through(session: Session, batch: Batch) -> int:
     first_live = select(func.min(Job.line)).where(Job.batch_id == batch.id, Job.state_in(*LIVE))
     line: int | None = session.scalar(first_live)
     return batch.read_lines if line is None else line - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmade:
+    """A line that has ended without pictures, as it was asked for."""
+
+    number: int
+    custom_id: str
+    request: dict[str, Any]
+    metadata: dict[str, str] | None
+
+
+def unmade(session: Session, batch_id: str, *, after: int, most: int) -> list[Unmade]:
+    """Lines beyond the line `after` that failed or were called off, in the order of the file."""
+    rows = session.execute(
+        select(Job.line, Job.custom_id, Job.request, Job.metadata_)
+        .where(Job.batch_id == batch_id, Job.line > after, Job.state_in(JobState.FAILED, JobState.CANCELLED))
+        .order_by(Job.line)
+        .limit(most)
+    )
+    return [
+        Unmade(number=row.line, custom_id=row.custom_id, request=row.request, metadata=row.metadata)
+        for row in rows
+    ]

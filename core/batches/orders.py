@@ -16,6 +16,7 @@ from core.states import BatchStatus
 WINDOW = timedelta(hours=24)
 # How long after it was made a client's automatic retry finds a batch again: the official SDKs give up sooner.
 REATTACH = timedelta(minutes=10)
+BEFORE_ITS_END = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
 # Of a picture that was read about a moment ago no new hour begins: that would be a write for each look.
 FRESH = timedelta(minutes=1)
 
@@ -72,7 +73,7 @@ def start_cancelling(session: Session, batch_id: str) -> bool:
     return _change(
         session,
         batch_id,
-        Batch.status.in_((BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)),
+        Batch.status.in_(BEFORE_ITS_END),
         status=BatchStatus.CANCELLING,
         cancelling_at=func.clock_timestamp(),
     )
@@ -80,7 +81,7 @@ def start_cancelling(session: Session, batch_id: str) -> bool:
 
 def set_paused(session: Session, batch_id: str, *, paused: bool) -> bool:
     """Whether lines may start; those on the ledger are told by `lines.hold`. False where the batch has ended."""
-    return _change(session, batch_id, Batch.ended_at.is_(None), paused=paused)
+    return _change(session, batch_id, Batch.status.in_(BEFORE_ITS_END), paused=paused)
 
 
 def renew_file(session: Session, key_id: UUID, file_id: str) -> None:

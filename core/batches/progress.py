@@ -145,7 +145,7 @@ def start_finalizing(session: Session, batch_id: str) -> None:
     )
 
 
-def finish(session: Session, batch_id: str, **files: str | None) -> bool:
+def finish(session: Session, batch_id: str, *, output: File | None, errors: File | None) -> bool:
     """End a batch whose results are in these files. False where it has ended: nothing is changed.
 
     Its pictures and files are kept for so long from now on.
@@ -158,7 +158,14 @@ def finish(session: Session, batch_id: str, **files: str | None) -> bool:
         (expired, literal(BatchStatus.EXPIRED.value)),
         else_=literal(BatchStatus.COMPLETED.value),
     )
-    return _end(session, batch_id, _all_settled(), status=status, **files)
+    return _end(
+        session,
+        batch_id,
+        _all_settled(),
+        status=status,
+        output_file_id=output and output.id,
+        error_file_id=errors and errors.id,
+    )
 
 
 def _end(session: Session, batch_id: str, *where: ColumnElement[bool], **values: Any) -> bool:

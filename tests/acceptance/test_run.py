@@ -19,7 +19,7 @@ from tests.sandboxes import Sandbox, until
 
 SERVERS = {"postgres", "valkey", "store"}
 PROVIDERS = [upstream.provider for upstream in UPSTREAMS]
-OURS = {"api", "scheduler", *(f"{part}-{name}" for part in ("worker", "simulator") for name in PROVIDERS)}
+OURS = {"api", "clerk", "scheduler", *(f"{part}-{name}" for part in ("worker", "simulator") for name in PROVIDERS)}
 
 Start = Callable[..., Sandbox]
 

@@ -29,7 +29,7 @@ def example() -> tuple[set[str], set[str]]:
 def test_every_process_has_its_service() -> None:
     workers = {f"worker-{provider}" for provider in PROVIDERS}
 
-    assert set(OURS) == {"api", "scheduler", "setup"} | workers
+    assert set(OURS) == {"api", "clerk", "scheduler", "setup"} | workers
     assert set(SERVICES) - set(OURS) == {"postgres", "redis", "minio"}
 
 

@@ -1,0 +1,77 @@
+"""A batch of the lines that failed in another: a file of them is made, and everything goes its usual way."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+from api.batches.schemas import ENDPOINT
+from core import files
+from core.batches import lines, orders
+from core.batches.lines import Unmade
+from core.bootstrap import Services
+from core.files import BATCH_INPUT
+from core.generation import GenerationRequest
+from core.orm import Batch, File
+
+LINES_AT_ONCE = 1000
+# As long as the file that a caller uploads for a batch.
+LIFETIME = timedelta(days=30)
+
+
+def make(services: Services, batch: Batch, *, request_id: str) -> Batch:
+    """Raises StoreUnavailable."""
+    file_id = files.new_id()
+    object_key = files.object_key(file_id)
+    size = services.storage.put_pieces(object_key, _file(services, batch.id))
+    file = File(
+        id=file_id,
+        key_id=batch.key_id,
+        purpose=BATCH_INPUT,
+        filename=f"{batch.id}_retry.jsonl",
+        bytes=size,
+        object_key=object_key,
+    )
+    again = Batch(
+        id=orders.new_id(),
+        key_id=batch.key_id,
+        endpoint=batch.endpoint,
+        completion_window=batch.completion_window,
+        input_file_id=file_id,
+        retry_of=batch.id,
+        request_id=request_id,
+        metadata_=batch.metadata_,
+        output_seconds=batch.output_seconds,
+    )
+    with services.database.transaction() as session:
+        files.record(session, file, lifetime=LIFETIME)
+        return orders.create(session, again)
+
+
+def _file(services: Services, batch_id: str) -> Iterator[bytes]:
+    after = 0
+    while True:
+        with services.database.single() as session:
+            found = lines.unmade(session, batch_id, after=after, most=LINES_AT_ONCE)
+        if not found:
+            return
+        for line in found:
+            written = {"custom_id": line.custom_id, "method": "POST", "url": ENDPOINT, "body": _body(line)}
+            yield json.dumps(written, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        after = found[-1].number
+
+
+def _body(line: Unmade) -> dict[str, object]:
+    """The request as it was understood, which says the same as its first wording."""
+    request = GenerationRequest.from_json(line.request)
+    given = {
+        "model": request.model,
+        "prompt": request.prompt,
+        "n": request.n,
+        "size": str(request.size),
+        "quality": request.quality,
+        "style": request.style,
+        "response_format": request.response_format,
+        **request.extras,
+        "metadata": line.metadata,
+    }
+    return {name: value for name, value in given.items() if value is not None}
