@@ -23,7 +23,7 @@ from workers.targets import Targets, Unreachable
 
 TICK_SECONDS = 0.5
 MOST_AT_ONCE = 64
-# To one receiver; where several are taken up at once they may be a few more.
+# To one webhook, or to all single addresses of a key.
 MOST_OF_A_LANE = 4
 # For so long the answers to what is under way are waited for when the process ends.
 PARTING_SECONDS = 3.0
@@ -72,13 +72,15 @@ class Deliverer:
 
     def _claim(self) -> list[Claim]:
         lanes = Counter(list(self._under_way.values()))
-        room = MOST_AT_ONCE - lanes.total()
-        if room <= 0:
+        busy = [lane for lane, tries in lanes.items() if tries == MOST_OF_A_LANE]
+        # What is claimed may all be of one lane, and that the fullest that is not busy.
+        fullest = max((tries for tries in lanes.values() if tries < MOST_OF_A_LANE), default=0)
+        room = min(MOST_AT_ONCE - lanes.total(), MOST_OF_A_LANE - fullest)
+        if room == 0:
             return []
-        busy = [lane for lane, tries in lanes.items() if tries >= MOST_OF_A_LANE]
         try:
             with self._database.transaction() as session:
-                return deliveries.claim(session, most=min(room, MOST_OF_A_LANE), busy=busy)
+                return deliveries.claim(session, most=room, busy=busy)
         except SQLAlchemyError as error:
             log.warning("duty.failed", duty="deliver", error=str(error).partition("\n")[0])
             return []
