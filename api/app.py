@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 import structlog
 from flask import Flask, Response, g, request
@@ -123,24 +124,24 @@ def _serve_webhooks(app: Flask, services: Services, caller: Callable[[], Caller]
     def list_webhooks() -> ResponseReturnValue:
         return webhooks.every(services, caller(), request.args)
 
-    @app.get("/v1/webhooks/<webhook_id>")
-    def retrieve_webhook(webhook_id: str) -> ResponseReturnValue:
+    @app.get("/v1/webhooks/<uuid:webhook_id>")
+    def retrieve_webhook(webhook_id: UUID) -> ResponseReturnValue:
         return webhooks.one(services, caller(), webhook_id)
 
-    @app.post("/v1/webhooks/<webhook_id>")
-    def change_webhook(webhook_id: str) -> ResponseReturnValue:
+    @app.post("/v1/webhooks/<uuid:webhook_id>")
+    def change_webhook(webhook_id: UUID) -> ResponseReturnValue:
         return webhooks.change(services, caller(), webhook_id, request)
 
-    @app.delete("/v1/webhooks/<webhook_id>")
-    def delete_webhook(webhook_id: str) -> ResponseReturnValue:
+    @app.delete("/v1/webhooks/<uuid:webhook_id>")
+    def delete_webhook(webhook_id: UUID) -> ResponseReturnValue:
         return webhooks.delete(services, caller(), webhook_id)
 
-    @app.post("/v1/webhooks/<webhook_id>/rotate")
-    def rotate_webhook(webhook_id: str) -> ResponseReturnValue:
+    @app.post("/v1/webhooks/<uuid:webhook_id>/rotate")
+    def rotate_webhook(webhook_id: UUID) -> ResponseReturnValue:
         return webhooks.rotate(services, caller(), webhook_id, request)
 
-    @app.post("/v1/webhooks/<webhook_id>/test")
-    def test_webhook(webhook_id: str) -> ResponseReturnValue:
+    @app.post("/v1/webhooks/<uuid:webhook_id>/test")
+    def test_webhook(webhook_id: UUID) -> ResponseReturnValue:
         return webhooks.ping(services, caller(), webhook_id)
 
     @app.get("/v1/webhooks/secret")
@@ -149,8 +150,8 @@ def _serve_webhooks(app: Flask, services: Services, caller: Callable[[], Caller]
 
 
 def _serve_deliveries(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
-    @app.get("/v1/webhooks/<webhook_id>/deliveries")
-    def list_deliveries_of_webhook(webhook_id: str) -> ResponseReturnValue:
+    @app.get("/v1/webhooks/<uuid:webhook_id>/deliveries")
+    def list_deliveries_of_webhook(webhook_id: UUID) -> ResponseReturnValue:
         return deliveries.of_webhook(services, caller(), webhook_id, request.args)
 
     @app.get("/v1/webhooks/deliveries")

@@ -23,13 +23,12 @@ def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[
     return _page(services, caller, _search(query))
 
 
-def of_webhook(services: Services, caller: Caller, webhook_id: str, query: Mapping[str, str]) -> dict[str, Any]:
+def of_webhook(services: Services, caller: Caller, webhook_id: UUID, query: Mapping[str, str]) -> dict[str, Any]:
     """The same, of one webhook. Raises InvalidRequest, WebhookMissing."""
-    named = listing.job_id(webhook_id)
     with services.database.single() as session:
-        if named is None or webhooks.own(session, caller.key_id, named) is None:
+        if webhooks.own(session, caller.key_id, webhook_id) is None:
             raise WebhookMissing(webhook_id)
-    return _page(services, caller, replace(_search(query), webhook_id=named))
+    return _page(services, caller, replace(_search(query), webhook_id=webhook_id))
 
 
 def one(services: Services, caller: Caller, delivery_id: str) -> dict[str, Any]:

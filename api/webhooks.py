@@ -51,16 +51,16 @@ def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[
     return WebhookList(**listing.envelope(shown, has_more=len(found) > limit)).to_json()
 
 
-def one(services: Services, caller: Caller, webhook_id: str) -> dict[str, Any]:
+def one(services: Services, caller: Caller, webhook_id: UUID) -> dict[str, Any]:
     """Raises WebhookMissing."""
     with services.database.single() as session:
-        found = webhooks.own(session, caller.key_id, _id(webhook_id))
+        found = webhooks.own(session, caller.key_id, webhook_id)
     if found is None:
         raise WebhookMissing(webhook_id)
     return webhook_object(found).to_json()
 
 
-def change(services: Services, caller: Caller, webhook_id: str, request: Request) -> dict[str, Any]:
+def change(services: Services, caller: Caller, webhook_id: UUID, request: Request) -> dict[str, Any]:
     """Raises InvalidRequest, WebhookMissing."""
     asked = _read(request, WebhookChange)
     given: dict[str, object] = {}
@@ -69,35 +69,35 @@ def change(services: Services, caller: Caller, webhook_id: str, request: Request
     if asked.events is not None:
         given["events"] = _events(asked.events)
     with services.database.transaction() as session:
-        changed = webhooks.change(session, caller.key_id, _id(webhook_id), given, enabled=asked.enabled)
+        changed = webhooks.change(session, caller.key_id, webhook_id, given, enabled=asked.enabled)
     if changed is None:
         raise WebhookMissing(webhook_id)
     return webhook_object(changed).to_json()
 
 
-def delete(services: Services, caller: Caller, webhook_id: str) -> dict[str, Any]:
+def delete(services: Services, caller: Caller, webhook_id: UUID) -> dict[str, Any]:
     """Raises WebhookMissing."""
     with services.database.transaction() as session:
-        if not webhooks.delete(session, caller.key_id, _id(webhook_id)):
+        if not webhooks.delete(session, caller.key_id, webhook_id):
             raise WebhookMissing(webhook_id)
-    return WebhookDeleted(id=webhook_id, object="webhook.deleted", deleted=True).to_json()
+    return WebhookDeleted(id=str(webhook_id), object="webhook.deleted", deleted=True).to_json()
 
 
-def rotate(services: Services, caller: Caller, webhook_id: str, request: Request) -> dict[str, Any]:
+def rotate(services: Services, caller: Caller, webhook_id: UUID, request: Request) -> dict[str, Any]:
     """Raises InvalidRequest, WebhookMissing."""
     asked = _read(request, WebhookRotation) if request.get_data() else WebhookRotation()
     overlap = timedelta(seconds=asked.overlap_seconds)
     with services.database.transaction() as session:
-        rotated = webhooks.rotate(session, caller.key_id, _id(webhook_id), overlap=overlap)
+        rotated = webhooks.rotate(session, caller.key_id, webhook_id, overlap=overlap)
     if rotated is None:
         raise WebhookMissing(webhook_id)
     return webhook_with_secret(rotated).to_json()
 
 
-def ping(services: Services, caller: Caller, webhook_id: str) -> dict[str, Any]:
+def ping(services: Services, caller: Caller, webhook_id: UUID) -> dict[str, Any]:
     """The delivery that was begun. Raises WebhookMissing."""
     with services.database.transaction() as session:
-        webhook = webhooks.own(session, caller.key_id, _id(webhook_id))
+        webhook = webhooks.own(session, caller.key_id, webhook_id)
         if webhook is None:
             raise WebhookMissing(webhook_id)
         delivery = webhooks.ping(session, webhook)
@@ -127,13 +127,6 @@ def _events(named: Sequence[str]) -> list[str]:
         if name not in EVENTS:
             raise not_a_member("events", name, EVENTS)
     return list(dict.fromkeys(named))
-
-
-def _id(text: str) -> UUID:
-    """Raises WebhookMissing for what is no id."""
-    if found := listing.job_id(text):
-        return found
-    raise WebhookMissing(text)
 
 
 def _after(name: str, text: str) -> UUID:

@@ -101,7 +101,7 @@ def path_of(app: Flask, request: Request) -> str:
     """Of a request that was sent, as the document has it."""
     with app.test_request_context(request.path, method=request.method) as context:
         assert context.request.url_rule
-        return re.sub(r"<(?:path:)?(\w+)>", r"{\1}", context.request.url_rule.rule)
+        return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", context.request.url_rule.rule)
 
 
 @pytest.mark.parametrize("url", PAGES)

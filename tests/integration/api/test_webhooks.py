@@ -1,5 +1,5 @@
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,7 +19,7 @@ from tests.integration.api.house import BODY, GENERATIONS, House
 from tests.integration.api.lives import Owner
 
 HOOKS = "/v1/webhooks"
-URL = "https://example.org/hook"
+URL, NEVER = "https://example.org/hook", UUID(int=0)
 OF_ONE = [
     ("GET", ""),
     ("POST", ""),
@@ -286,9 +286,10 @@ def test_what_is_not_the_callers_own_webhook_is_not_there(
 ) -> None:
     theirs = Hooks(client, lives.make_owner(services)).make()
 
-    for named in (theirs["id"], uuid4(), "12", "%00"):
+    for named in (theirs["id"], uuid4()):
         response = hooks.send(method, f"/{named}{path}")
         assert (response.status_code, error_of(response)["code"]) == (404, "webhook_not_found")
+    assert hooks.send(method, f"/12{path}").status_code == 404
     with services.database.transaction() as session:
         row = session.get_one(Webhook, theirs["id"])
         assert (row.secret, row.deleted_at) == (theirs["secret"], None)
@@ -314,7 +315,7 @@ def test_what_is_not_the_callers_own_delivery_is_not_there(
         ("POST", ""),
         ("GET", "/secret"),
         ("GET", "/deliveries"),
-        *((method, f"/x{path}") for method, path in OF_ONE),
+        *((method, f"/{NEVER}{path}") for method, path in OF_ONE),
     ],
 )
 def test_nothing_is_told_without_a_key(client: FlaskClient, method: str, path: str) -> None:
