@@ -8,18 +8,22 @@ from core.catalog import Model
 from core.offers import Extra
 
 UNCOMPRESSED = 100
+EXTRAS = tuple(Extra)
 # Settled here: every picture is a PNG, and these say nothing that a provider has to know.
 OURS = {Extra.OUTPUT_FORMAT, Extra.OUTPUT_COMPRESSION}
 
 
 def is_text(text: str) -> bool:
     """Whether a database can keep it: Postgres takes no NUL, UTF-8 no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def choose(fields: ImageGenerationBody, model: Model) -> dict[str, Any]:
     """What the provider is to be told. Raises InvalidRequest; null and an empty text count as absent."""
-    given = {extra: value for extra in Extra if (value := getattr(fields, extra)) not in (None, "")}
+    given = {extra: value for extra in EXTRAS if (value := getattr(fields, extra)) not in (None, "")}
     for name, value in given.items():
         _check(name, value)
     return {str(name): given[name] for name in model.extras if name in given and name not in OURS}

@@ -25,7 +25,6 @@ from core.catalog import Catalog, Model
 from core.errors import InvalidRequest
 from core.generation import GenerationRequest, ResponseFormat
 from core.hosts import AllowedHost
-from core.offers import Extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def _is_foreign(name: str, value: object, model: Model | None) -> bool:
         return False
     if name == "style":
         return value is not None and not model.styles
-    return name in {*Extra} - {*model.extras}
+    return name in extras.EXTRAS and name not in model.extras
 
 
 def _check_prompt(prompt: object, model: Model | None) -> None:

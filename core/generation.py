@@ -1,6 +1,6 @@
 """What a caller asked for, as values that were already checked."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -44,9 +44,12 @@ class GenerationRequest:
     extras: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "size": str(self.size)}
+        return {**{name: getattr(self, name) for name in _FIELDS}, "size": str(self.size)}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         size, response_format = Size.parse(stored["size"]), ResponseFormat(stored["response_format"])
         return cls(**{**stored, "size": size, "response_format": response_format})
+
+
+_FIELDS = tuple(each.name for each in fields(GenerationRequest))

@@ -36,7 +36,7 @@ TICK_SECONDS = 0.5
 # A batch that could not be gone on with is left alone for so long.
 REST_SECONDS = 5.0
 # Lines that become jobs in one transaction, and bytes of them.
-CHUNK_LINES = 2000
+CHUNK_LINES = 5000
 CHUNK_BYTES = 8 * 1024 * 1024
 
 log = structlog.get_logger()

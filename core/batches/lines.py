@@ -101,7 +101,7 @@ def _is_held(batch: Batch) -> bool:
 
 
 def _row(batch: Batch, line: Line, *, held: bool) -> tuple[Any, ...]:
-    job_id, model = new_job_id(), line.model
+    job_id, model, unit_price = new_job_id(), line.model, line.unit_price
     return (
         job_id,
         model.provider,
@@ -113,8 +113,8 @@ def _row(batch: Batch, line: Line, *, held: bool) -> tuple[Any, ...]:
         f"req_{job_id.hex}",
         Jsonb(line.request.to_json()),
         Jsonb(line.metadata) if line.metadata else None,
-        line.unit_price,
-        line.price,
+        unit_price,
+        unit_price * line.request.n,
         line.slots,
         batch.id,
         line.number,
@@ -255,6 +255,6 @@ def unmade(session: Session, batch_id: str, *, after: int, most: int) -> list[Un
         .limit(most)
     )
     return [
-        Unmade(number=row.line, custom_id=row.custom_id, request=row.request, metadata=row.metadata)
+        Unmade(number=row.line, custom_id=row.custom_id, request=row.request, metadata=row.metadata_)
         for row in rows
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ColumnElement, func, null, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core.images import LIFETIME
@@ -38,6 +38,8 @@ def create(session: Session, batch: Batch) -> Batch:
     """Put a batch that is to be validated on the ledger, with its time."""
     now = func.statement_timestamp()
     batch.created_at, batch.expires_at = now, now + WINDOW
+    if batch.metadata_ is None:  # or it would be JSON's null, which is something
+        batch.metadata_ = null()
     session.add(batch)
     session.flush()
     session.refresh(batch)
@@ -51,12 +53,11 @@ def own(session: Session, key_id: UUID, batch_id: str) -> Batch | None:
 
 def twin(session: Session, batch: Batch) -> Batch | None:
     """The batch that the same request made a moment ago."""
-    same = ("key_id", "endpoint", "input_file_id", "metadata_", "output_seconds")
     lately = Batch.created_at > func.clock_timestamp() - REATTACH
-    found = select(Batch).where(
-        lately, *(getattr(Batch, name).is_not_distinct_from(getattr(batch, name)) for name in same)
-    )
-    return session.scalars(found.order_by(Batch.created_at.desc()).limit(1)).one_or_none()
+    same = ("key_id", "endpoint", "input_file_id", "output_seconds")
+    found = select(Batch).where(lately, *(getattr(Batch, name) == getattr(batch, name) for name in same))
+    made = session.scalars(found.order_by(Batch.created_at.desc()))
+    return next((each for each in made if each.metadata_ == batch.metadata_), None)
 
 
 def page(session: Session, key_id: UUID, search: Search) -> Sequence[Batch]:
