@@ -123,9 +123,9 @@ def retry_later(session: Session, claim: Claim, outcome: Outcome, *, delay: time
 
 def give_up(session: Session, claim: Claim, outcome: Outcome, *, gone: bool) -> None:
     """Whoever is `gone` for good is told nothing any more."""
+    if gone and claim.webhook_id:  # first: whoever changes a webhook locks it before its deliveries
+        webhooks.disable(session, claim.webhook_id, url=claim.url)
     _end(session, claim, outcome, DeliveryState.FAILED)
-    if gone and claim.webhook_id:
-        webhooks.disable(session, claim.webhook_id)
 
 
 def _end(session: Session, claim: Claim, outcome: Outcome, state: DeliveryState) -> None:

@@ -99,11 +99,12 @@ def delete(session: Session, key_id: UUID, webhook_id: UUID) -> bool:
     return deleted is not None
 
 
-def disable(session: Session, webhook_id: UUID) -> None:
-    """Its receiver has said that it is gone for good."""
-    disabled = func.coalesce(Webhook.disabled_at, func.now())
-    session.execute(update(Webhook).where(Webhook.id == webhook_id).values(disabled_at=disabled))
-    _give_up(session, webhook_id)
+def disable(session: Session, webhook_id: UUID, *, url: str) -> None:
+    """What answers there has said that it is gone for good; nothing changes where the webhook has moved since."""
+    there = (Webhook.id == webhook_id, Webhook.url == url, Webhook.disabled_at.is_(None))
+    disabling = update(Webhook).where(*there).values(disabled_at=func.now()).returning(Webhook.id)
+    if session.execute(disabling).one_or_none():
+        _give_up(session, webhook_id)
 
 
 def ping(session: Session, webhook: Webhook) -> Delivery:

@@ -188,6 +188,21 @@ def test_a_receiver_that_is_gone_is_told_nothing_any_more(services: Services, ca
     assert len(receiver.got) == 1
 
 
+def test_the_last_word_of_an_old_address_does_not_disable_a_webhook_that_has_moved(
+    services: Services, caller: Caller
+) -> None:
+    webhook = register(services, caller, "http://127.0.0.1:1/old")
+    ping(services, webhook)
+    with services.database.transaction() as session:
+        [claim] = deliveries.claim(session, most=1)
+        webhooks.change(session, caller.key_id, webhook.id, {"url": "http://127.0.0.1:1/new"})
+    with services.database.transaction() as session:
+        deliveries.give_up(session, claim, deliveries.Outcome(0.1, 410, "gone"), gone=True)
+
+    assert webhook_of(services, webhook).disabled_at is None
+    assert [told.delivery.state for told in history(services, caller)] == ["failed"]
+
+
 def test_for_a_while_after_a_rotation_both_secrets_sign(services: Services, caller: Caller) -> None:
     with Receiver() as receiver:
         old = register(services, caller, receiver.url)
