@@ -237,5 +237,5 @@ _CANCEL = fixed(move(Event.CANCELLED, _THIS))
 
 
 def cancel(session: Session, job_id: UUID) -> bool:
-    """Settle as cancelled. A provider call under way is finished and paid for; its pictures are dropped."""
+    """Settle as cancelled: pictures that have landed are charged, those of a call under way will be dropped."""
     return bool(run(session, Step(_CANCEL, {"job_id": job_id})))
