@@ -21,6 +21,8 @@ def create_celery(redis_url: str) -> Celery:
         broker_pool_limit=20,
         # A broker that is away or mute must not hold up the web processes: the ledger is the outbox.
         broker_transport_options={
+            # What a worker took is on the ledger, and sent again if the worker is lost: docs/decisions/0014.
+            "ack_emulation": False,
             "socket_connect_timeout": 1.0,
             "socket_timeout": 2.0,
             "socket_keepalive": True,
