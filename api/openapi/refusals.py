@@ -13,6 +13,7 @@ from api import wording
 from api.envelopes import CAPS, ErrorResponse, error_response
 from api.errors import ERRORS, FAILURES, PROTOCOL, Answer
 from api.openapi import headers
+from api.openapi.samples import JOB_ID
 from api.openapi.schemas import ref
 from api.schemas import ImageGenerationBody
 from core.errors import (
@@ -31,7 +32,7 @@ from core.errors import (
 
 # What a message says of the case at hand.
 CASES: Mapping[type[Exception], Exception] = {
-    JobMissing: JobMissing("0199d0c1-2345-7abc-8def-0123456789ab"),
+    JobMissing: JobMissing(JOB_ID),
     JobIsSettled: JobIsSettled("completed"),
     ModelForbidden: ModelForbidden("dall-e-3"),
     ModelMissing: ModelMissing("dall-e-4"),
