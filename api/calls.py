@@ -12,6 +12,7 @@ from uuid import UUID
 
 from werkzeug.datastructures import Headers
 
+from api.wording import Code
 from core.errors import InvalidRequest
 from core.keys import Caller
 from core.states import Door
@@ -54,7 +55,7 @@ def read(headers: Headers, body: dict[str, Any], *, caller: Caller, door: Door) 
     if name is not None and not _is_name(name):
         raise InvalidRequest(
             f"Invalid header 'Idempotency-Key': expected 1 to {LONGEST_NAME} visible ASCII characters.",
-            code="invalid_value",
+            code=Code.INVALID_VALUE,
         )
     return Call(
         key_id=caller.key_id,

@@ -1,5 +1,7 @@
 """POST /v1/images/generations: find the job again or record one, wait for it, answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,13 +11,14 @@ from structlog.contextvars import bind_contextvars
 from api import answers, calls, jobs, limits, preferences
 from api.bodies import read_json
 from api.calls import Call
-from api.errors import Restarting, WaitTooLong
+from api.errors import Restarting, Unsure, WaitTooLong
 from api.preferences import Preferences
 from api.seats import Parting, Seat
 from api.validation import Checked, parse
 from api.waiting import WaitingRoom
 from core import submissions
 from core.bootstrap import Services
+from core.errors import IntakeInDoubt
 from core.keys import Caller
 from core.results import Result
 from core.states import Door, Lane
@@ -50,7 +53,7 @@ def generate(
     with room.seat(submissions.new_job_id(), call) as seat:
         job_id = room.replays.find(call)
         if job_id is None:
-            with room.replays.refusing(call):
+            with room.replays.refusing(call), _in_doubt(call):
                 job_id = _record(services, asked, seat)
         if job_id != seat.job_id:
             room.move(seat, job_id)
@@ -82,6 +85,15 @@ def _understand(services: Services, request: Request, caller: Caller, *, request
         preferred=preferred,
         request_id=request_id,
     )
+
+
+@contextmanager
+def _in_doubt(call: Call) -> Iterator[None]:
+    """Whether a job was recorded is found out by the same call, where it comes again."""
+    try:
+        yield
+    except IntakeInDoubt as error:
+        raise (Unsure if call.comes_back else IntakeInDoubt) from error
 
 
 def _record(services: Services, asked: Asked, seat: Seat) -> UUID:

@@ -7,14 +7,15 @@ from itertools import islice
 from uuid import UUID
 
 from api.calls import Call
-from api.errors import ERRORS
+from api.errors import ERRORS, Unsure
 from api.seats import Seats
 from core import idempotency, waiting_calls
 from core.database import Database
 
 # Whoever is refused and told to come again does so within a minute.
 MEMORY_SECONDS = 90.0
-COME_AGAIN = tuple(kind for kind, answer in ERRORS.items() if answer.retry)
+# Where nobody knows, there may be a job to be found.
+COME_AGAIN = tuple(kind for kind, answer in ERRORS.items() if answer.retry and kind is not Unsure)
 
 Sign = tuple[UUID, UUID, int]
 

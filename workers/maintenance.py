@@ -12,7 +12,7 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import admission, failover, images, ledger, logs
+from core import admission, failover, idempotency, images, ledger, logs, waiting_calls
 from core.bootstrap import Services, assemble
 from core.errors import StoreUnavailable
 from core.settings import Settings
@@ -30,7 +30,7 @@ def run(settings: Settings) -> None:
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0}
+    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0, forget: 60.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     log.info("scheduler.ready")
@@ -104,3 +104,10 @@ def sweep(services: Services) -> None:
         with services.database.transaction() as session:
             images.mark_swept(session, [image.name for image in batch])
         log.info("pictures.swept", pictures=len(batch))
+
+
+def forget(services: Services) -> None:
+    """Drop what was kept only to recognise calls that come again."""
+    with services.database.transaction() as session:
+        waiting_calls.forget(session)
+        idempotency.forget(session)
