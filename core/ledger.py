@@ -233,9 +233,12 @@ def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
     return [row.id for row in run(session, Step(_TAKE_BACK, {"of_provider": provider}))]
 
 
+_HALT = fixed(select(Job.id).where(_THIS).with_for_update(key_share=True))
 _CANCEL = fixed(move(Event.CANCELLED, _THIS))
 
 
 def cancel(session: Session, job_id: UUID) -> bool:
     """Settle as cancelled: pictures that have landed are charged, those of a call under way will be dropped."""
+    # A worker may just be recording one: a statement that began before its commit would not count it.
+    run(session, Step(_HALT, {"job_id": job_id}))
     return bool(run(session, Step(_CANCEL, {"job_id": job_id})))
