@@ -6,7 +6,7 @@ from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable, RequestE
 
 from api.calls import LONGEST_NAME
 from api.dry_run import WORDS, DryRun
-from api.errors import CANCELLED, FOUND_AGAIN, RESTARTING, STILL_RUNNING, Answer
+from api.errors import CANCELLED, FOUND_AGAIN, RESTARTING, STILL_RUNNING, Answer, Unsure
 from api.job_schemas import ImageJob
 from api.openapi import headers, refusals
 from api.openapi.operations import COMMON, JSON, Operation, answer, parameter, written
@@ -145,6 +145,7 @@ def _errors() -> list[Answer]:
         RateExceeded,
         TooManyInFlight,
         IntakeInDoubt,
+        Unsure,
     )
     return [
         *refusals.of_bodies(),
