@@ -18,6 +18,7 @@ from api.validation import Checked, parse
 from api.waiting import WaitingRoom
 from core import submissions
 from core.bootstrap import Services
+from core.database import UNAVAILABLE
 from core.errors import IntakeInDoubt
 from core.keys import Caller
 from core.results import Result
@@ -65,7 +66,7 @@ def generate(
         response = answers.of_job(services, job_id, outcome, asked.checked)
         response = answers.delivering(response, lost=lambda: room.leave(seat))
     elif preferred.applied and outcome is not Parting.HUNG_UP:
-        response = _accepted(services, caller, job_id)
+        response = _accepted(services, asked, job_id)
     else:
         room.leave(seat)
         response = _send_away(seat, outcome)
@@ -118,9 +119,15 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
     )
 
 
-def _accepted(services: Services, caller: Caller, job_id: UUID) -> Response:
-    """Only for those who asked for it: an SDK reads 202 as success without pictures."""
-    response = jsonify(jobs.one(services, caller, str(job_id)))
+def _accepted(services: Services, asked: Asked, job_id: UUID) -> Response:
+    """Only for those who asked for it: an SDK reads 202 as success without pictures.
+
+    Raises WaitTooLong while Postgres is away: there is a job all the same.
+    """
+    try:
+        response = jsonify(jobs.one(services, asked.caller, str(job_id)))
+    except UNAVAILABLE as error:
+        raise WaitTooLong(job_id, retry=asked.call.comes_back) from error
     response.status_code = ACCEPTED
     response.headers["Location"] = f"/v1/images/jobs/{job_id}"
     response.headers["Retry-After"] = "1"
