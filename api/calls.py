@@ -23,6 +23,10 @@ MOST_DIGITS = 4
 MARGIN_SECONDS = 5.0
 
 
+# What equal calls have in common: their key and their fingerprint.
+Sign = tuple[UUID, UUID]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """By `fingerprint` equal calls are equal.
@@ -36,6 +40,10 @@ class Call:
     retry_count: int | None
     patience: float | None
     reattaches: bool
+
+    @property
+    def sign(self) -> Sign:
+        return self.key_id, self.fingerprint
 
     @property
     def comes_back(self) -> bool:
