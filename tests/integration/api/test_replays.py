@@ -281,6 +281,7 @@ def test_the_retry_of_a_call_in_doubt_finds_the_job_that_was_recorded(house: Hou
 
     assert (told.status_code, error_of(told)["code"]) == (503, "outcome_unknown")
     assert told.headers["x-should-retry"] == "true"
+    house.services.intake.start_due("openai")
     finish(house, only_job(house))
     assert house.ask(headers=RETRY).headers["darkroom-job"] == str(only_job(house))
 
