@@ -10,7 +10,7 @@ from sqlalchemy import Integer, Text, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.database import BEGIN, COMMIT, Database, Given, Step, fixed
+from core.database import Database, Given, Step, fixed
 from core.ledger import move
 from core.orm import Job, Provider
 from core.states import Event, JobState
@@ -54,8 +54,13 @@ _COUNTED = select(
     .label("taken"),
 ).cte("counted")
 
-_HASTY = Step("SET LOCAL synchronous_commit TO off")
-_LOCK = fixed(select(func.pg_advisory_xact_lock(LOCKS, func.hashtext(_PROVIDER))))
+# One at a time; and nothing of it has to outlive a crash of Postgres.
+_TURN = fixed(
+    select(
+        func.set_config("synchronous_commit", "off", True),
+        func.pg_advisory_xact_lock(LOCKS, func.hashtext(_PROVIDER)),
+    )
+)
 _ADMIT = fixed(
     move(
         Event.ADMITTED,
@@ -73,7 +78,7 @@ def steps(provider: str) -> list[Step]:
     to outlive a crash of Postgres: what was dispatched is queued then, and admitted again.
     """
     given = {"of_provider": provider}
-    return [BEGIN, _HASTY, Step(_LOCK, given), Step(_ADMIT, given), COMMIT]
+    return [Step(_TURN, given), Step(_ADMIT, given)]
 
 
 def admit(database: Database, provider: str) -> list[UUID]:
@@ -83,7 +88,7 @@ def admit(database: Database, provider: str) -> list[UUID]:
     process would hold up all others.
     """
     with database.line() as line:
-        *_, admitted = line.run(*steps(provider))
+        _, admitted = line.run(steps(provider))
     return [row.id for row in admitted]
 
 

@@ -212,7 +212,7 @@ _RESCUE = fixed(
 
 def rescue(session: Session) -> list[UUID]:
     """Queue again every running job whose worker was not heard of for LEASE; an attempt is used up."""
-    return [row.id for row in run(session, Step(_RESCUE))]
+    return [row.id for row in run(session, Step(_RESCUE, {}))]
 
 
 _TAKE_BACK = fixed(

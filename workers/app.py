@@ -45,6 +45,6 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",
-            "--loglevel=INFO",
+            "--loglevel=WARNING",  # of Celery's own words; jobs are logged by the executor
         ]
     )
