@@ -12,6 +12,7 @@ from uuid import UUID
 
 from werkzeug.datastructures import Headers
 
+from api.wording import Code
 from core.errors import InvalidRequest
 from core.keys import Caller
 from core.states import Door
@@ -20,6 +21,10 @@ LONGEST_NAME = 255
 MOST_DIGITS = 4
 # A client that gives up after so many seconds is answered earlier, by a tenth of them and at most this.
 MARGIN_SECONDS = 5.0
+
+
+# What equal calls have in common: their key and their fingerprint.
+Sign = tuple[UUID, UUID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,10 @@ class Call:
     retry_count: int | None
     patience: float | None
     reattaches: bool
+
+    @property
+    def sign(self) -> Sign:
+        return self.key_id, self.fingerprint
 
     @property
     def comes_back(self) -> bool:
@@ -54,7 +63,7 @@ def read(headers: Headers, body: dict[str, Any], *, caller: Caller, door: Door) 
     if name is not None and not _is_name(name):
         raise InvalidRequest(
             f"Invalid header 'Idempotency-Key': expected 1 to {LONGEST_NAME} visible ASCII characters.",
-            code="invalid_value",
+            code=Code.INVALID_VALUE,
         )
     return Call(
         key_id=caller.key_id,

@@ -123,7 +123,8 @@ def faults(operation: Json) -> Iterator[Fault]:
 
 def answer(response: Json) -> Markup:
     """What a success means, and what it holds."""
-    held = [kind(content["schema"]) for media, content in response.get("content", {}).items() if media == JSON]
+    schema = response.get("content", {}).get(JSON, {}).get("schema", {})
+    held = [] if "type" in schema or not schema else [kind(schema)]
     return Markup(" ").join([_line(response["description"]), *held])
 
 
@@ -152,7 +153,7 @@ def _plain(schema: Json) -> Markup:
     if isinstance(schema.get("additionalProperties"), Mapping):
         told += Markup(" of ") + kind(schema["additionalProperties"])
     limits = [words.format(schema[name]) for name, words in LIMITS.items() if name in schema]
-    return told + escape(", " + " ".join(limits) if limits else "")
+    return told + escape(f" ({' '.join(limits)})" if limits else "")
 
 
 def prose(text: str) -> Markup:

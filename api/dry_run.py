@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from api import limits
 from api.errors import ERRORS
-from api.job_schemas import Described, JobRequest
-from api.usage_schemas import BudgetState, Dollars, budget_state
+from api.job_schemas import Described, Dollars, JobRequest
+from api.usage_schemas import BudgetState, budget_state
 from api.validation import parse
 from api.wording import not_a_member
 from core import money, usage

@@ -91,6 +91,10 @@ class WaitTooLong(Exception):
         self.retry = retry
 
 
+class Unsure(Exception):
+    """Nobody knows whether the job was recorded; the same call, sent again, finds it or makes it."""
+
+
 class Restarting(WaitTooLong):
     """The process is about to end, and with it the wait; the job goes on."""
 
@@ -98,6 +102,7 @@ class Restarting(WaitTooLong):
 NOTHING_STARTED = Answer(
     503, SERVER, "temporarily_unavailable", "The service is temporarily unavailable.", retry_after=1
 )
+IN_DOUBT = "The request may or may not have been accepted."
 ERRORS: dict[type[Exception], Answer] = {
     KeyMissing: Answer(401, INVALID, None, "Missing bearer authentication in header"),
     KeyUnknown: Answer(401, INVALID, "invalid_api_key", "Incorrect API key provided: {masked}."),
@@ -145,7 +150,8 @@ ERRORS: dict[type[Exception], Answer] = {
         retry_after=LONGEST_WAIT,  # the error knows better
     ),
     # It may be on the ledger, so that a retry could buy its pictures twice.
-    IntakeInDoubt: Answer(503, SERVER, "outcome_unknown", "The request may or may not have been accepted."),
+    IntakeInDoubt: Answer(503, SERVER, "outcome_unknown", IN_DOUBT),
+    Unsure: Answer(503, SERVER, "outcome_unknown", IN_DOUBT, retry_after=1),
     **dict.fromkeys((StoreUnavailable, OperationalError, InterfaceError, PoolTimeout), NOTHING_STARTED),
 }
 

@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Any, Literal
 
 from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,8 +29,8 @@ class Dependency(BaseModel):
     """How one part answered, and how fast, or what went wrong."""
 
     status: Literal["ok", "unavailable"]
-    milliseconds: float | None = None
-    error: str | None = None
+    milliseconds: float | SkipJsonSchema[None] = None
+    error: str | SkipJsonSchema[None] = None
 
 
 class Readiness(BaseModel):

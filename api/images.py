@@ -1,5 +1,7 @@
 """POST /v1/images/generations: find the job again or record one, wait for it, answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,13 +11,15 @@ from structlog.contextvars import bind_contextvars
 from api import answers, calls, jobs, limits, preferences
 from api.bodies import read_json
 from api.calls import Call
-from api.errors import Restarting, WaitTooLong
+from api.errors import Restarting, Unsure, WaitTooLong
 from api.preferences import Preferences
 from api.seats import Parting, Seat
 from api.validation import Checked, parse
 from api.waiting import WaitingRoom
 from core import submissions
 from core.bootstrap import Services
+from core.database import UNAVAILABLE
+from core.errors import IntakeInDoubt
 from core.keys import Caller
 from core.results import Result
 from core.states import Door, Lane
@@ -50,7 +54,7 @@ def generate(
     with room.seat(submissions.new_job_id(), call) as seat:
         job_id = room.replays.find(call)
         if job_id is None:
-            with room.replays.refusing(call):
+            with room.replays.refusing(call), _in_doubt(call):
                 job_id = _record(services, asked, seat)
         if job_id != seat.job_id:
             room.move(seat, job_id)
@@ -62,7 +66,7 @@ def generate(
         response = answers.of_job(services, job_id, outcome, asked.checked)
         response = answers.delivering(response, lost=lambda: room.leave(seat))
     elif preferred.applied and outcome is not Parting.HUNG_UP:
-        response = _accepted(services, caller, job_id)
+        response = _accepted(services, asked, job_id)
     else:
         room.leave(seat)
         response = _send_away(seat, outcome)
@@ -83,6 +87,15 @@ def _understand(services: Services, request: Request, caller: Caller, *, request
         preferred=preferred,
         request_id=request_id,
     )
+
+
+@contextmanager
+def _in_doubt(call: Call) -> Iterator[None]:
+    """Whether a job was recorded is found out by the same call, where it comes again."""
+    try:
+        yield
+    except IntakeInDoubt as error:
+        raise (Unsure if call.comes_back else IntakeInDoubt) from error
 
 
 def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
@@ -108,9 +121,15 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
     )
 
 
-def _accepted(services: Services, caller: Caller, job_id: UUID) -> Response:
-    """Only for those who asked for it: an SDK reads 202 as success without pictures."""
-    response = jsonify(jobs.one(services, caller, str(job_id)))
+def _accepted(services: Services, asked: Asked, job_id: UUID) -> Response:
+    """Only for those who asked for it: an SDK reads 202 as success without pictures.
+
+    Raises WaitTooLong while Postgres is away: there is a job all the same.
+    """
+    try:
+        response = jsonify(jobs.one(services, asked.caller, str(job_id)))
+    except UNAVAILABLE as error:
+        raise WaitTooLong(job_id, retry=asked.call.comes_back) from error
     response.status_code = ACCEPTED
     response.headers["Location"] = f"/v1/images/jobs/{job_id}"
     response.headers["Retry-After"] = "1"

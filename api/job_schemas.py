@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from api import pictures
 from api.errors import FAILURES
@@ -35,6 +35,8 @@ STATES: dict[str, tuple[JobState, ...]] = {
 }
 STATUSES = {state: JobStatus(status) for status, states in STATES.items() for state in states}
 SETTLED = {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+# An exact decimal, never `0E-8`.
+Dollars = Annotated[Decimal, PlainSerializer("{:f}".format, return_type=str)]
 
 
 class Described(BaseModel):
@@ -83,9 +85,9 @@ class JobForecast(Described):
 class JobUsage(Described):
     """Exact decimals, in US dollars."""
 
-    cost_usd: str | None
+    cost_usd: Dollars | None
     """What the job came to; null until it has ended."""
-    reserved_usd: str
+    reserved_usd: Dollars
     """What was set aside when it came in, and is the most that it can come to."""
 
 
@@ -156,7 +158,7 @@ def job_response(report: Report, services: Services) -> ImageJob:
         data=[picture_response(picture, job, services) for picture in report.pictures],
         request=JobRequest.model_validate(job.request),
         metadata=job.metadata_,
-        usage=JobUsage(cost_usd=_dollars(job.charged), reserved_usd=format(job.price, "f")),
+        usage=JobUsage(cost_usd=job.charged, reserved_usd=job.price),
         door=job.door,
         request_id=job.request_id,
     )
@@ -189,7 +191,3 @@ def _forecast(expected: Render | None) -> JobForecast | None:
 
 def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
-
-
-def _dollars(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")

@@ -6,17 +6,19 @@ from contextlib import contextmanager
 from itertools import islice
 from uuid import UUID
 
-from api.calls import Call
-from api.errors import ERRORS
+from api.calls import Call, Sign
+from api.errors import ERRORS, Unsure
 from api.seats import Seats
 from core import idempotency, waiting_calls
 from core.database import Database
 
 # Whoever is refused and told to come again does so within a minute.
 MEMORY_SECONDS = 90.0
-COME_AGAIN = tuple(kind for kind, answer in ERRORS.items() if answer.retry)
+# Where nobody knows, there may be a job to be found.
+COME_AGAIN = tuple(kind for kind, answer in ERRORS.items() if answer.retry and kind is not Unsure)
 
-Sign = tuple[UUID, UUID, int]
+# A call by its sign, and the retry count that it will have.
+Expected = tuple[Sign, int]
 
 
 class Replays:
@@ -25,7 +27,7 @@ class Replays:
     def __init__(self, database: Database, seats: Seats) -> None:
         self._database = database
         self._seats = seats
-        self._refused: dict[Sign, tuple[int, float]] = {}
+        self._refused: dict[Expected, tuple[int, float]] = {}
 
     def find(self, call: Call) -> UUID | None:
         """The job of the call that this one repeats; None for a call of its own. Raises IdempotencyMismatch."""
@@ -41,8 +43,8 @@ class Replays:
 
     def _take_over(self, call: Call, retry_count: int) -> UUID | None:
         """A call that was refused made no job: its retry must not have that of an equal call that is well."""
-        sign = (call.key_id, call.fingerprint, retry_count)
-        refused = self._is_expected(sign)
+        this = (call.sign, retry_count)
+        refused = self._is_expected(this)
         with self._database.single() as session:
             found = waiting_calls.take_over(
                 session,
@@ -53,7 +55,7 @@ class Replays:
                 only_left=refused,
             )
         if refused and found is None:
-            self._came(sign)
+            self._came(this)
         return found
 
     @contextmanager
@@ -63,21 +65,21 @@ class Replays:
             yield
         except COME_AGAIN:
             if call.retry_count is not None:
-                self._expect((call.key_id, call.fingerprint, call.retry_count + 1))
+                self._expect((call.sign, call.retry_count + 1))
             raise
 
-    def _expect(self, sign: Sign) -> None:
+    def _expect(self, call: Expected) -> None:
         now = time.monotonic()
-        times, _ = self._refused.pop(sign, (0, now))
-        self._refused[sign] = times + 1, now + MEMORY_SECONDS  # at the end: the oldest come first
+        times, _ = self._refused.pop(call, (0, now))
+        self._refused[call] = times + 1, now + MEMORY_SECONDS  # at the end: the oldest come first
         for oldest in [old for old, (_, until) in islice(self._refused.items(), 2) if until < now]:
             del self._refused[oldest]
 
-    def _is_expected(self, sign: Sign) -> bool:
-        _, until = self._refused.get(sign, (0, 0.0))
+    def _is_expected(self, call: Expected) -> bool:
+        _, until = self._refused.get(call, (0, 0.0))
         return time.monotonic() < until
 
-    def _came(self, sign: Sign) -> None:
-        times, until = self._refused.pop(sign, (0, 0.0))
+    def _came(self, call: Expected) -> None:
+        times, until = self._refused.pop(call, (0, 0.0))
         if times > 1:
-            self._refused[sign] = times - 1, until
+            self._refused[call] = times - 1, until

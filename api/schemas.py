@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from core.catalog import Model
 from core.results import Image, Result
@@ -65,11 +66,11 @@ class Picture(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    url: str | None = None
+    url: str | SkipJsonSchema[None] = None
     """Where it is for an hour."""
-    b64_json: str | None = None
+    b64_json: str | SkipJsonSchema[None] = None
     """The PNG in base64."""
-    revised_prompt: str | None = None
+    revised_prompt: str | SkipJsonSchema[None] = None
     """What was drawn; only of models that revise prompts."""
 
 

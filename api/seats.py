@@ -2,13 +2,16 @@
 
 from enum import Enum, auto
 from threading import Condition, Event
+from typing import TypeVar
 from uuid import UUID
 
-from api.calls import Call
+from api.calls import Call, Sign
 from core.results import Result
 
 # So long a retry waits for the call that it overtook to be recorded.
 OVERTAKING_SECONDS = 5.0
+
+Place = TypeVar("Place", UUID, Sign)
 
 
 class Parting(Enum):
@@ -46,6 +49,7 @@ class Seats:
 
     def __init__(self) -> None:
         self._by_job: dict[UUID, set[Seat]] = {}
+        self._by_sign: dict[Sign, set[Seat]] = {}  # thousands may come back at once: nobody looks at all seats
         self._changing = Condition()
 
     def __contains__(self, job_id: UUID) -> bool:
@@ -66,13 +70,12 @@ class Seats:
     def take(self, seat: Seat) -> None:
         with self._changing:
             self._by_job.setdefault(seat.job_id, set()).add(seat)
+            self._by_sign.setdefault(seat.call.sign, set()).add(seat)
 
     def give_up(self, seat: Seat) -> None:
         with self._changing:
-            seats = self._by_job[seat.job_id]
-            seats.discard(seat)
-            if not seats:
-                del self._by_job[seat.job_id]
+            _remove(self._by_job, seat.job_id, seat)
+            _remove(self._by_sign, seat.call.sign, seat)
 
     def sit_down(self, seat: Seat) -> None:
         """Its job is on the ledger, or will never be."""
@@ -92,5 +95,11 @@ class Seats:
             self._changing.wait_for(lambda: all(seat.sat_down for seat in earlier), OVERTAKING_SECONDS)
 
     def _equal(self, call: Call) -> list[Seat]:
-        sign = (call.key_id, call.fingerprint)
-        return [seat for seat in self.of(*self.jobs()) if (seat.call.key_id, seat.call.fingerprint) == sign]
+        with self._changing:
+            return list(self._by_sign.get(call.sign, ()))
+
+
+def _remove(seats: dict[Place, set[Seat]], place: Place, seat: Seat) -> None:
+    seats[place].discard(seat)
+    if not seats[place]:
+        del seats[place]

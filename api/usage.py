@@ -20,7 +20,7 @@ PARAMETERS = ("start", "end", "model")
 
 def show(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[str, Any]:
     """Raises InvalidRequest."""
-    first, last, model = _read(query)
+    first, last, model = read(query)
     with services.database.single() as session:
         used = usage.by_day(session, caller.key_id, first, last, model=model)
         balance = usage.balance(session, caller.key_id)
@@ -31,7 +31,7 @@ def show(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[s
     ).model_dump(mode="json")
 
 
-def _read(query: Mapping[str, str]) -> tuple[date, date, str | None]:
+def read(query: Mapping[str, str]) -> tuple[date, date, str | None]:
     """First and last day, and the model if only one is asked for; an empty value counts as absent."""
     for name, text in query.items():
         if name not in PARAMETERS:

@@ -1,21 +1,10 @@
 """The public contract of money: what pictures came to, and what a key may still spend."""
 
 from datetime import date
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import PlainSerializer
-
-from api.job_schemas import Described
+from api.job_schemas import Described, Dollars
 from core.usage import Balance, Use
-
-
-def _plain(amount: Decimal) -> str:
-    """Never `0E-8`."""
-    return format(amount, "f")
-
-
-Dollars = Annotated[Decimal, PlainSerializer(_plain, return_type=str)]
 
 
 class DayOfUse(Described):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import queues
-from core.database import BEGIN, COMMIT, Database, Step, fixed
+from core.database import Database, Step, fixed
 from core.ledger import move
 from core.orm import Job, Provider
 from core.states import Event
@@ -19,8 +19,13 @@ from core.states import Event
 # The class of our advisory locks; any number, the same in every process.
 LOCKS = 7292
 
-_HASTY = Step("SET LOCAL synchronous_commit TO off")
-_LOCK = fixed(select(func.pg_advisory_xact_lock(LOCKS, func.hashtext(queues.PROVIDER))))
+# One at a time; and nothing of it has to outlive a crash of Postgres.
+_TURN = fixed(
+    select(
+        func.set_config("synchronous_commit", "off", True),
+        func.pg_advisory_xact_lock(LOCKS, func.hashtext(queues.PROVIDER)),
+    )
+)
 _ADMIT = fixed(
     move(
         Event.ADMITTED,
@@ -39,7 +44,7 @@ def steps(provider: str) -> list[Step]:
     to outlive a crash of Postgres: what was dispatched is queued then, and admitted again.
     """
     given = {"of_provider": provider}
-    return [BEGIN, _HASTY, Step(_LOCK, given), Step(_ADMIT, given), COMMIT]
+    return [Step(_TURN, given), Step(_ADMIT, given)]
 
 
 def admit(database: Database, provider: str) -> list[UUID]:
@@ -49,7 +54,7 @@ def admit(database: Database, provider: str) -> list[UUID]:
     process would hold up all others.
     """
     with database.line() as line:
-        *_, admitted = line.run(*steps(provider))
+        _, admitted = line.run(steps(provider))
     return [row.id for row in admitted]
 
 

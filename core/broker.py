@@ -1,14 +1,33 @@
 """The door to Celery: one queue a provider, a message that is a job's id and nothing else."""
 
+from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
+from kombu.transport import redis
 
 RENDER_TASK = "darkroom.render"
 
 log = structlog.get_logger()
+
+
+class _Channel(redis.Channel):
+    """Keeps its client: kombu makes one for each command, which takes longer than the command."""
+
+    _kept: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's own signature
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[no-untyped-call] # kombu leaves it bare
+        if self._kept is None or self._kept.connection_pool is not self.pool:
+            self._kept = super()._create_client()  # type: ignore[no-untyped-call] # as above
+        return self._kept
+
+
+class _Transport(redis.Transport):
+    Channel = _Channel
 
 
 def create_celery(redis_url: str) -> Celery:
@@ -20,7 +39,10 @@ def create_celery(redis_url: str) -> Celery:
         broker_connection_max_retries=None,
         broker_pool_limit=20,
         # A broker that is away or mute must not hold up the web processes: the ledger is the outbox.
+        broker_transport=_Transport,
         broker_transport_options={
+            # What a worker took is on the ledger, and sent again if the worker is lost: docs/decisions/0014.
+            "ack_emulation": False,
             "socket_connect_timeout": 1.0,
             "socket_timeout": 2.0,
             "socket_keepalive": True,

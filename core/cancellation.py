@@ -10,7 +10,7 @@ from core.notifier import Notifier
 def cancel(database: Database, notifier: Notifier, job_id: UUID) -> bool:
     """Settle a job as cancelled. False where there is none that could be.
 
-    A provider call under way is finished and paid for. Pictures that are stored stay, and are charged.
+    Pictures that have landed stay, and are charged. A provider call under way is finished, its pictures dropped.
     """
     with database.transaction() as session:
         if not ledger.cancel(session, job_id):

@@ -10,6 +10,7 @@ import structlog
 from gevent import monkey
 from gevent.socket import wait_read, wait_readwrite
 from psycopg.abc import PQGen
+from psycopg.pq import ExecStatus
 from psycopg.rows import namedtuple_row
 from psycopg.waiting import Ready, Wait
 from sqlalchemy import ColumnElement, Executable, PoolProxiedConnection, create_engine, event
@@ -43,31 +44,50 @@ class Given(ColumnElement[Any]):
         self.type = type_
 
 
+class Fixed(NamedTuple):
+    """A statement as Postgres takes it, and the names of what it is given, in their order."""
+
+    text: bytes
+    names: tuple[str, ...]
+
+
+class _Numbered(PGDialect_psycopg):
+    """Notes down the names of what is given while it compiles a statement."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it bare
+        self.names: list[str] = []
+
+
 @compiles(Given)
 def _placeholder(given: Given, compiler: SQLCompiler, **_: object) -> str:
-    return f"%({given.name})s::{compiler.dialect.type_compiler_instance.process(given.type)}"
+    dialect = cast("_Numbered", compiler.dialect)
+    if given.name not in dialect.names:
+        dialect.names.append(given.name)
+    type_ = dialect.type_compiler_instance.process(given.type)
+    return f"${dialect.names.index(given.name) + 1}::{type_}"
 
 
-def fixed(statement: Executable) -> str:
-    """A statement as psycopg takes it, once and for all: what is not `Given` is written out.
+def fixed(statement: Executable) -> Fixed:
+    """A statement once and for all: what is not `Given` is written out.
 
     For the moves that every job makes: SQLAlchemy's own way to run a statement costs more than the statement.
     """
+    dialect = _Numbered()
     compiled = statement.compile(  # type: ignore[attr-defined] # of every clause element
-        dialect=PGDialect_psycopg(),  # type: ignore[no-untyped-call] # SQLAlchemy leaves it bare
-        compile_kwargs={"literal_binds": True},
+        dialect=dialect, compile_kwargs={"literal_binds": True}
     )
-    return str(compiled)
+    return Fixed(str(compiled).encode(), tuple(dialect.names))
 
 
 class Step(NamedTuple):
     """A fixed statement, and what it is given this time."""
 
-    statement: str
-    values: Mapping[str, Any] | None = None
+    statement: Fixed
+    values: Mapping[str, Any]
 
 
-BEGIN, COMMIT = Step("BEGIN"), Step("COMMIT")
+BEGIN, COMMIT = Step(Fixed(b"BEGIN", ()), {}), Step(Fixed(b"COMMIT", ()), {})
 
 
 class Database:
@@ -113,19 +133,19 @@ class Database:
 
         return _insist(attempt, seconds)
 
-    def insist_on(self, *steps: Step, seconds: float) -> list[list[Any]]:
-        """Run whole transactions of fixed steps as `Line.run` does, again as `insist` does."""
+    def insist_on(self, *transactions: Sequence[Step], seconds: float) -> list[list[Any]]:
+        """Run transactions as `Line.run` does, again as `insist` does."""
 
         def attempt() -> list[list[Any]]:
             with self.line() as line:
-                return line.run(*steps)
+                return line.run(*transactions)
 
         return _insist(attempt, seconds)
 
     @contextmanager
     def line(self) -> Iterator["Line"]:
         """Borrow a connection for fixed statements alone. Raises while nothing is at stake."""
-        with _translated("connect"):
+        with _translated():
             pooled = self.engine.raw_connection()
         try:
             yield Line(_driver(pooled))
@@ -149,42 +169,53 @@ def _insist(attempt: Callable[[], T], seconds: float) -> T:
 
 
 class Line:
-    """A connection that takes whole transactions in fixed steps, from BEGIN to COMMIT."""
+    """A connection that takes whole transactions in fixed steps."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def run(self, *steps: Step) -> list[list[Any]]:
-        """Run steps in a single round trip; returns the rows, by name, of each step that has any to give.
+    def run(self, *transactions: Sequence[Step]) -> list[list[Any]]:
+        """Run transactions in one round trip; returns the rows, by name, of each step that can have any.
 
-        Nothing after a step that failed is done. For transactions that hold what others wait for, too: they must
-        not wait for this process between two steps.
+        Nothing after a step that failed is done. For what others wait for, too: they must not wait for this
+        process between two steps.
         """
-        with _translated(steps[-1].statement):
-            with self._connection.pipeline():
-                cursors = [_execute(self._connection, step) for step in steps]
-            return [cursor.fetchall() for cursor in cursors if cursor.description]
+        *earlier, last = transactions
+        steps = [step for each in earlier for step in (BEGIN, *each, COMMIT)]
+        with _translated(last[-1]):
+            with self._connection.pipeline():  # whose end makes the last steps a transaction
+                cursors = [_execute(self._connection, step) for step in (*steps, *last)]
+            return [cursor.fetchall() for cursor in cursors if _has_rows(cursor)]
 
 
 def run(session: Session, step: Step) -> list[Any]:
     """Run a fixed statement as part of a session's transaction; returns its rows, by name."""
     connection = _driver(session.connection().connection)
-    with _translated(step.statement):
+    with _translated(step):
         cursor = _execute(connection, step)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if _has_rows(cursor) else []
 
 
 def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Stream rows into a table as part of a session's transaction. Raises psycopg's IntegrityError."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
     connection = _driver(session.connection().connection)
-    with _translated(statement), connection.cursor().copy(statement.encode()) as target:
+    with (
+        _translated(Step(Fixed(statement.encode(), ()), {})),
+        connection.cursor().copy(statement.encode()) as target,
+    ):
         for row in rows:
             target.write_row(row)
 
 
 def _execute(connection: psycopg.Connection[Any], step: Step) -> psycopg.Cursor[Any]:
-    return connection.cursor(row_factory=namedtuple_row).execute(step.statement.encode(), step.values)
+    statement, values = step
+    cursor = psycopg.RawCursor(connection, row_factory=namedtuple_row)
+    return cursor.execute(statement.text, [values[name] for name in statement.names])
+
+
+def _has_rows(cursor: psycopg.Cursor[Any]) -> bool:
+    return cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
 
 
 def _driver(pooled: PoolProxiedConnection) -> psycopg.Connection[Any]:
@@ -192,12 +223,12 @@ def _driver(pooled: PoolProxiedConnection) -> psycopg.Connection[Any]:
 
 
 @contextmanager
-def _translated(statement: str) -> Iterator[None]:
+def _translated(step: Step | None = None) -> Iterator[None]:
     """What SQLAlchemy would raise for a Postgres that is away; anything else is a bug, and stays loud."""
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise OperationalError(statement, {}, error) from error
+        raise OperationalError(step and step.statement.text.decode(), {}, error) from error
 
 
 def _refuse_dead_connection(connection: psycopg.Connection[Any], *_: object) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -54,3 +54,8 @@ def standing(session: Session, *, key_id: UUID, name: str | None, fingerprint: U
     if found and found.fingerprint != fingerprint:
         raise IdempotencyMismatch
     return found.job_id if found else None
+
+
+def forget(session: Session) -> None:
+    """Drop the names whose day is over."""
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.clock_timestamp() - LIFETIME))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core import admission, idempotency, money, results, submissions
 from core.broker import Broker
 from core.catalog import Catalog
-from core.database import BEGIN, COMMIT, UNAVAILABLE, Database, Step, run
+from core.database import UNAVAILABLE, Database, Step, run
 from core.errors import IntakeInDoubt
 from core.submissions import Submission
 
@@ -39,10 +39,7 @@ class Intake:
         try:
             with self._database.line() as line:
                 at_stake = True
-                # Two transactions, one round trip.
-                recorded, _, admitted = line.run(
-                    BEGIN, self._recording(submission), COMMIT, *admission.steps(provider)
-                )
+                recorded, _, admitted = line.run([self._recording(submission)], admission.steps(provider))
         except UNAVAILABLE:
             # The broken connection is given back by now: many that look at once must not wait for each other.
             if not at_stake or not self._was_recorded(submission.job_id):

@@ -57,7 +57,7 @@ def _hash(key: str) -> bytes:
 
 
 def create(session: Session, name: str, limits: KeyLimits = UNLIMITED, *, secret: str | None = None) -> str:
-    """Make a key with its budget and return it; it cannot be shown again.
+    """Make a key and return it; it cannot be shown again.
 
     `secret` is one that its owner has already, from elsewhere. Raises SQLAlchemy's IntegrityError where it is a
     key here as well.
@@ -67,7 +67,7 @@ def create(session: Session, name: str, limits: KeyLimits = UNLIMITED, *, secret
     key = ApiKey(name=name, hash=_hash(secret), hint=secret[-4:], **of_key)
     session.add(key)
     session.flush()
-    session.add(Budget(key_id=key.id, **of_budget))
+    session.execute(update(Budget).where(Budget.key_id == key.id).values(**of_budget))
     return secret
 
 

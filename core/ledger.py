@@ -232,7 +232,7 @@ _RESCUE = fixed(
 
 def rescue(session: Session) -> list[UUID]:
     """Queue again every running job whose worker was not heard of for LEASE; an attempt is used up."""
-    return [row.id for row in run(session, Step(_RESCUE))]
+    return [row.id for row in run(session, Step(_RESCUE, {}))]
 
 
 _TAKE_BACK = fixed(
@@ -253,9 +253,12 @@ def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
     return [row.id for row in run(session, Step(_TAKE_BACK, {"of_provider": provider}))]
 
 
+_HALT = fixed(select(Job.id).where(_THIS).with_for_update(key_share=True))
 _CANCEL = fixed(move(Event.CANCELLED, _THIS))
 
 
 def cancel(session: Session, job_id: UUID) -> bool:
-    """Settle as cancelled. A provider call under way is finished and paid for; its pictures are dropped."""
+    """Settle as cancelled: pictures that have landed are charged, those of a call under way will be dropped."""
+    # A worker may just be recording one: a statement that began before its commit would not count it.
+    run(session, Step(_HALT, {"job_id": job_id}))
     return bool(run(session, Step(_CANCEL, {"job_id": job_id})))

@@ -116,7 +116,8 @@ def settlement(settled: CTE) -> tuple[Update, Insert]:
             used_this_month=func.greatest(
                 Budget.used_this_month - case((Budget.month >= THIS_MONTH, sums.c.rest_of_this_month), else_=0), 0
             ),
-            in_flight=Budget.in_flight - sums.c.jobs,
+            # A job that the release before took in was not counted.
+            in_flight=func.greatest(Budget.in_flight - sums.c.jobs, 0),
         )
     )
     postings = _postings(

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, Integer, Uuid, any_, bindparam, case, func, or_, select, update
+from sqlalchemy import ARRAY, Boolean, Integer, Uuid, any_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.orm import Job, WaitingCall, table_of
@@ -47,6 +47,11 @@ _TAKE_OVER = (
     .values(retry_count=bindparam("count"), called_at=_NOW, left_at=None)
     .returning(_CALLS.c.job_id)
 )
+
+
+def forget(session: Session) -> None:
+    """Drop the calls that no retry can find any more."""
+    session.execute(delete(WaitingCall).where(WaitingCall.called_at < _NOW - WINDOW))
 
 
 def take_over(  # noqa: PLR0913 - by name

@@ -1,5 +1,7 @@
 """Reads the table of docs/errors.md, which is part of the contract."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +20,19 @@ class Kind(NamedTuple):
 
 def rows() -> list[tuple[Kind, str | None]]:
     """Every kind of error, and its `param`; NAMED is that of the request's fault, whatever its name."""
-    found = []
+    return [(kind, param) for kind, param, _ in _rows()]
+
+
+def failures() -> dict[str, Kind]:
+    """What is told of each kind of failure that a cause names in parentheses."""
+    return {name: kind for kind, _, cause in _rows() for name in re.findall(r"\(`([a-z]+)`\)", cause)}
+
+
+def _rows() -> Iterator[tuple[Kind, str | None, str]]:
     for line in PAGE.read_text().splitlines():
         if line.startswith(("| 4", "| 5")):
-            status, family, code, param, _, retry = (
-                cell.strip().replace("`", "") or None for cell in line.strip("|").split("|")
-            )
+            *cells, cause, retry = (cell.strip() for cell in line.strip("|").split("|"))
+            status, family, code, param = (cell.replace("`", "") or None for cell in cells)
             assert status
             assert family
-            found.append((Kind(int(status), family, code, retry == "true"), param))
-    return found
+            yield Kind(int(status), family, code, retry == "`true`"), param, cause

@@ -19,6 +19,7 @@ class TcpProxy:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._unanswered: bytes | None = None
+        self._refuses = False
         self.answers_lost = 0
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -39,9 +40,13 @@ class TcpProxy:
         """Go on taking connections and bytes, and pass nothing on."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
 
-    def lose_answer_to(self, request: bytes) -> None:
-        """Pass the next bytes that hold `request` on, and break their connection before the answer."""
+    def lose_answer_to(self, request: bytes, *, and_refuse: bool = False) -> None:
+        """Pass the next bytes that hold `request` on, and break their connection before the answer.
+
+        `and_refuse`: from then on, refuse new ones.
+        """
         self._unanswered = request
+        self._refuses = and_refuse
 
     def close(self) -> None:
         self._run(self._cut())
@@ -80,6 +85,8 @@ class TcpProxy:
                     self._unanswered = None
                     self.answers_lost += 1
                     back.transport.abort()
+                    if self._refuses and self._server:
+                        self._server.close()
                 sink.write(chunk)
                 await sink.drain()
         finally:

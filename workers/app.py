@@ -1,5 +1,6 @@
 """One Celery worker process: the pool of one provider."""
 
+import logging
 import os
 import secrets
 import socket
@@ -34,6 +35,8 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
     def announce(**_: object) -> None:
         log.info("worker.ready", provider=provider, worker=worker, concurrency=concurrency)
 
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # two lines a job that say less than the executor's
     # Threads: under gevent a full worker takes new messages only every two seconds.
     services.celery.worker_main(
         [

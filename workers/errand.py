@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core import calls, ledger
-from core.database import BEGIN, COMMIT, UNAVAILABLE, Database
+from core.database import UNAVAILABLE, Database
 from core.errors import Failure, FailureKind
 from core.images import Picture
 from core.ledger import Claim
@@ -79,7 +79,7 @@ class Runner:
             outcome = CallOutcome.UNKNOWN  # it was accepted; only the way to its pictures is barred
 
         closing = calls.closing(call_id, outcome, failure)
-        self._database.insist_on(BEGIN, closing, COMMIT, seconds=ledger.LEASE.total_seconds())
+        self._database.insist_on([closing], seconds=ledger.LEASE.total_seconds())
 
     def _call(self, claim: Claim, errand: Errand) -> Delivered:
         order = _order(claim, errand)

@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from core import admission, calls, images, ledger
 from core.bootstrap import Services
-from core.database import BEGIN, COMMIT, Step, run
+from core.database import Step, run
 from core.errors import Failure, FailureKind, StoreUnavailable
 from core.images import Picture
 from core.ledger import Claim
@@ -108,10 +108,10 @@ class Executor:
         """Claim, and see what is to be done: as a rule one call, which is put on record in the same commit."""
         with self._services.database.line() as line:
             claimed, opened = line.run(
-                BEGIN,
-                ledger.claiming(job_id, self._worker),
-                calls.opening_first(job_id, self._worker, pictures_per_call=self._pictures_per_call),
-                COMMIT,
+                [
+                    ledger.claiming(job_id, self._worker),
+                    calls.opening_first(job_id, self._worker, pictures_per_call=self._pictures_per_call),
+                ]
             )
         claim = ledger.claim_of(claimed)
         if claim is None:
@@ -165,7 +165,7 @@ class Executor:
         if not landing.stored:
             return landing
         [mine] = self._services.database.insist_on(
-            BEGIN, *_recording(claim, landing), ledger.holding(claim), COMMIT, seconds=PATIENCE_SECONDS
+            [*_recording(claim, landing), ledger.holding(claim)], seconds=PATIENCE_SECONDS
         )
         if not mine:
             raise Overtaken
@@ -222,9 +222,7 @@ class Executor:
         """The end of nearly every job, hence in one round trip with the admission of what comes next."""
         job_id = attempt.claim.job_id
         settled, _, admitted = self._services.database.insist_on(
-            *(BEGIN, *steps, ledger.succeeding(attempt.claim), COMMIT),
-            *admission.steps(self._name),
-            seconds=PATIENCE_SECONDS,
+            [*steps, ledger.succeeding(attempt.claim)], admission.steps(self._name), seconds=PATIENCE_SECONDS
         )
         if settled:
             self._services.notifier.announce(job_id)

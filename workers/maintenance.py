@@ -12,7 +12,7 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import admission, failover, files, images, ledger, logs
+from core import admission, failover, files, idempotency, images, ledger, logs, waiting_calls
 from core.bootstrap import Services, assemble
 from core.database import Database
 from core.errors import StoreUnavailable
@@ -35,7 +35,8 @@ def run(settings: Settings) -> None:
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, sweep: 30.0, sweep_files: 30.0}
+    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0}
+    duties |= {sweep: 30.0, sweep_files: 30.0, forget: 60.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     telling = Database(settings.database_url, connections=CONNECTIONS)
@@ -119,3 +120,10 @@ def sweep_files(services: Services) -> None:
     """Delete files whose time is over, a batch at a time."""
     while swept := files.sweep(services.database, services.storage, most=SWEEP_BATCH):
         log.info("files.swept", files=swept)
+
+
+def forget(services: Services) -> None:
+    """Drop what was kept only to recognise calls that come again."""
+    with services.database.transaction() as session:
+        waiting_calls.forget(session)
+        idempotency.forget(session)

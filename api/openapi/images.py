@@ -6,7 +6,7 @@ from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable, RequestE
 
 from api.calls import LONGEST_NAME
 from api.dry_run import WORDS, DryRun
-from api.errors import CANCELLED, FOUND_AGAIN, RESTARTING, STILL_RUNNING, Answer
+from api.errors import CANCELLED, FOUND_AGAIN, RESTARTING, STILL_RUNNING, Answer, Unsure
 from api.job_schemas import ImageJob
 from api.openapi import headers, refusals
 from api.openapi.operations import COMMON, JSON, Operation, answer, parameter, written
@@ -98,7 +98,7 @@ def _create(catalog: Catalog) -> Operation:
 def _model(model: Model) -> str:
     """One line of the list of models: what callers may ask of it."""
     choices = {
-        "sizes": [*map(str, model.sizes), *(["any other, divisible by 16"] if model.free_sizes else [])],
+        "sizes": model.sizes,
         "quality": model.qualities if len(model.qualities) > 1 else (),
         "style": model.styles,
         "also": model.extras,
@@ -106,7 +106,8 @@ def _model(model: Model) -> str:
     }
     told = [f"{name} {', '.join(f'`{word}`' for word in words)}" for name, words in choices.items() if words]
     pictures = "one picture a request" if model.max_n == 1 else f"up to {model.max_n} pictures a request"
-    limits = [pictures, f"prompts of up to {model.max_prompt} characters"]
+    free = ["or any other size within OpenAI's rules"] if model.free_sizes else []
+    limits = [*free, pictures, f"prompts of up to {model.max_prompt} characters"]
     return f"- `{model.id}`: {'; '.join([*told, *limits])}."
 
 
@@ -144,6 +145,7 @@ def _errors() -> list[Answer]:
         RateExceeded,
         TooManyInFlight,
         IntakeInDoubt,
+        Unsure,
     )
     return [
         *refusals.of_bodies(),
@@ -165,9 +167,7 @@ def _picture(method: str) -> Operation:
         id="downloadImage" if whole else "checkImage",
         tag=TAG,
         summary="Fetch a picture" if whole else "Look whether a picture is there",
-        description="Until its hour is over. The address is all that it takes: nobody can guess it."
-        if whole
-        else "",
+        description="Until its hour is over. The address is all that it takes: nobody can guess it.",
         parameters=[NAME, FRESH, RANGE],
         answers={
             200: written("The picture.", content, named=headers.PICTURE),

@@ -4,10 +4,10 @@ from werkzeug.exceptions import NotFound
 
 from api import listing
 from api.errors import Answer
+from api.job_events import Cursor
 from api.job_schemas import SETTLED, ImageJob, JobList, JobStatus
 from api.openapi import refusals
 from api.openapi.operations import COMMON, Operation, answer, parameter, written
-from api.wording import not_a_member, unknown
 from core.errors import JobIsSettled, JobMissing
 
 TAG = "Jobs"
@@ -61,6 +61,7 @@ SEARCH = (
         explode=True,
     ),
 )
+WRONG_SEARCHES = ({"colour": "red"}, {"status": "done"}, {"limit": "many"}, {"limit": "0"}, {"limit": "101"})
 LAST_EVENT = parameter(
     "header",
     "Last-Event-ID",
@@ -75,7 +76,6 @@ def operations() -> list[Operation]:
 
 
 def _list() -> Operation:
-    wrong = [unknown("colour"), not_a_member("status", "done", tuple(JobStatus))]
     return Operation(
         method="get",
         path="/v1/images/jobs",
@@ -85,7 +85,7 @@ def _list() -> Operation:
         description=f"Newest first, a page at a time. {ANY}",
         parameters=SEARCH,
         answers={200: answer("A page of jobs.", JobList)},
-        errors=[*map(refusals.refused, wrong), *COMMON],
+        errors=[*refusals.by(listing.search, *WRONG_SEARCHES), *COMMON],
     )
 
 
@@ -130,7 +130,7 @@ def _follow() -> Operation:
             200: written("The events, each of this form.", {"text/event-stream": {"schema": EVENT}}),
             204: written("Everything was told already.", {}),
         },
-        errors=[refusals.refused(unknown("Last-Event-ID")), *_missing()],
+        errors=[*refusals.by(Cursor.parse, "yesterday"), *_missing()],
     )
 
 

@@ -1,6 +1,6 @@
 """Every error that can be answered, worded as a caller might read it, from the tables that answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from http import HTTPStatus
 from itertools import groupby
@@ -13,6 +13,7 @@ from api import wording
 from api.envelopes import CAPS, ErrorResponse, error_response
 from api.errors import ERRORS, FAILURES, PROTOCOL, Answer
 from api.openapi import headers
+from api.openapi.samples import JOB_ID
 from api.openapi.schemas import ref
 from api.schemas import ImageGenerationBody
 from core.errors import (
@@ -34,7 +35,7 @@ from core.errors import (
 
 # What a message says of the case at hand.
 CASES: Mapping[type[Exception], Exception] = {
-    JobMissing: JobMissing("0199d0c1-2345-7abc-8def-0123456789ab"),
+    JobMissing: JobMissing(JOB_ID),
     JobIsSettled: JobIsSettled("completed"),
     ModelForbidden: ModelForbidden("dall-e-3"),
     ModelMissing: ModelMissing("dall-e-4"),
@@ -88,10 +89,20 @@ def of_protocol(kind: type[HTTPException]) -> list[Answer]:
 
 def of_bodies() -> list[Answer]:
     """What a body that cannot be accepted is answered."""
-    found = [wording.not_json(), wording.unknown("stream"), *map(_fault, WRONG_BODIES)]
-    found.append(wording.not_a_member("response_format", "png", wording.ENUMS["response_format"]))
-    found += [wording.no_model("dall-e-4"), wording.size_of_others(), wording.compressed_png()]
-    return list(map(refused, found))
+    found = [
+        wording.not_json(),
+        wording.unknown("stream"),
+        wording.not_a_member("response_format", "png", wording.ENUMS["response_format"]),
+        wording.no_model("dall-e-4"),
+        wording.size_of_others(),
+        wording.compressed_png(),
+    ]
+    return [*map(refused, found), *by(ImageGenerationBody.model_validate, *WRONG_BODIES)]
+
+
+def by(check: Callable[[Any], object], *wrong: Any) -> list[Answer]:
+    """What is answered to each of these, which a check of the API's own refuses."""
+    return [refused(_fault(check, each)) for each in wrong]
 
 
 def refused(error: InvalidRequest) -> Answer:
@@ -131,9 +142,11 @@ def _worded(answer: Answer, error: Exception) -> Answer:
     return replace(answer, message=answer.message.format(error=error, **WORDS))
 
 
-def _fault(body: dict[str, Any]) -> InvalidRequest:
+def _fault(check: Callable[[Any], object], wrong: Any) -> InvalidRequest:
     try:
-        ImageGenerationBody.model_validate(body)
+        check(wrong)
+    except InvalidRequest as error:
+        return error
     except ValidationError as error:
         return wording.first(error.errors(include_url=False), wording.ENUMS)
-    raise AssertionError(body)
+    raise AssertionError(wrong)

@@ -10,7 +10,6 @@ from api.openapi import headers, refusals
 from api.openapi.operations import COMMON, JSON, Operation, answer, parameter, written
 from api.schemas import ModelList, ModelResponse
 from api.usage_schemas import UsageList
-from api.wording import unknown
 from core.errors import ModelMissing
 
 DAY = {"type": "string", "format": "date"}
@@ -76,7 +75,7 @@ def _usage() -> Operation:
         description="What the API key has used, by day and model, and what it may still spend. Days are UTC.",
         parameters=SPAN,
         answers={200: answer("The usage.", UsageList)},
-        errors=[refusals.refused(unknown("colour")), *COMMON],
+        errors=[*refusals.by(usage.read, {"colour": "red"}, {"start": "yesterday"}), *COMMON],
     )
 
 
@@ -122,7 +121,7 @@ def _page(path: str, name: str, told: str, media: str) -> Operation:
         summary=told,
         parameters=[FRESH],
         answers={
-            200: written("It.", {media: {"schema": schema}}, named=headers.CACHED),
+            200: written(f"{told}.", {media: {"schema": schema}}, named=headers.CACHED),
             304: written("It has not changed.", {}, named=headers.CACHED),
         },
         errors=[BUG],

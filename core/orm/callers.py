@@ -53,7 +53,8 @@ class Budget(Base):
     """What a key may spend and has spent, in dollars: the row on which all its intake is counted.
 
     `used_today` and `used_this_month` hold what was reserved or spent for jobs that came in on `day` and in the
-    month that begins with `month`, UTC. `in_flight` is how many of its jobs are not settled, batches aside.
+    month that begins with `month`, UTC. `in_flight` is how many of its jobs are not settled, batches aside. Each
+    key is given one by a trigger.
     """
 
     __tablename__ = "budgets"

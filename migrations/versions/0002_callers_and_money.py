@@ -10,11 +10,15 @@ from sqlalchemy.dialects import postgresql
 revision = "0002"
 down_revision = "0001"
 
-BUDGETS = """
-INSERT INTO budgets (key_id, in_flight)
-SELECT id, (
-    SELECT count(*) FROM jobs WHERE key_id = api_keys.id AND state IN ('queued', 'dispatched', 'running')
-) FROM api_keys
+# What is in flight by now is not counted: the release before may settle it, and would not say so here.
+BUDGETS = "INSERT INTO budgets (key_id) SELECT id FROM api_keys"
+# Also the release before makes keys, and knows of no budgets.
+OPEN_BUDGET = """
+CREATE FUNCTION open_budget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO budgets (key_id) VALUES (NEW.id);
+    RETURN NULL;
+END $$
 """
 APPEND_ONLY = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -122,6 +126,8 @@ def upgrade() -> None:
         op.drop_constraint(op.f(f"ck_jobs_{column}"), "jobs")
         op.create_check_constraint(op.f(f"ck_jobs_{column}"), "jobs", f"{column} IN ({values})")
     op.execute(BUDGETS)
+    op.execute(OPEN_BUDGET)
+    op.execute("CREATE TRIGGER open_budget AFTER INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION open_budget()")
     op.execute(APPEND_ONLY)
     op.execute(
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON postings "

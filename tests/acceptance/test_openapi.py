@@ -54,7 +54,7 @@ def test_no_answer_is_one_that_the_document_does_not_promise(stack: Stack, tmp_p
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{stack.url}/openapi.json"),
         *("--header", f"Authorization: Bearer {stack.key}"),
         *("--exclude-checks", NOT_CHECKED),
-        *("--max-examples", "40", "--generation-deterministic"),
+        *("--max-examples", "25", "--generation-deterministic"),
         *("--request-timeout", "30", "--no-color"),
     )
 

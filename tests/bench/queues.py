@@ -78,18 +78,23 @@ def _admit(ledger: "psycopg.Connection[Any]", free: int) -> float:
     step = _step()
     with ledger.transaction(force_rollback=True):
         begun = time.perf_counter()
-        ledger.execute(step.statement.encode(), step.values, prepare=True).fetchall()
+        _run(ledger, step.statement.text, step)
         return (time.perf_counter() - begun) * 1000
 
 
 def _explain(ledger: "psycopg.Connection[Any]") -> list[str]:
     step = _step()
     with ledger.transaction(force_rollback=True):
-        query = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS OFF) {step.statement}"
-        plan = [str(line) for (line,) in ledger.execute(query.encode(), step.values)]
+        query = b"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS OFF) " + step.statement.text
+        plan = [str(line) for (line,) in _run(ledger, query, step)]
     return [line for line in plan if "Scan" in line or "Time" in line]
 
 
+def _run(ledger: "psycopg.Connection[Any]", query: bytes, step: Step) -> list[tuple[Any, ...]]:
+    values = [step.values[name] for name in step.statement.names]
+    return psycopg.RawCursor(ledger).execute(query, values, prepare=True).fetchall()
+
+
 def _step() -> Step:
-    *_, admitting, _ = admission.steps(PROVIDER)
+    _, admitting = admission.steps(PROVIDER)
     return admitting

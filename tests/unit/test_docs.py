@@ -1,5 +1,6 @@
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from api.errors import FAILURES
 from core import breaker, catalog_file
 from core.ledger import DELIVERY, LEASE
 from core.offers import Timeouts
+from tests import errors_page
+from tests.errors_page import Kind
 from workers import retries, standing
 from workers.errand import OUTCOMES
 from workers.heartbeat import BEAT_SECONDS
@@ -86,10 +89,8 @@ def test_a_providers_page_names_the_time_outs_of_a_call(provider: str) -> None:
 
 
 def test_callers_are_told_of_each_failure_what_the_answer_says() -> None:
-    told = {kind: cells for kind, *cells in rows("failures.md", columns=5)}
-
-    assert told == {
-        kind.value: [str(answer.status), answer.type, answer.code or "", str(answer.retry).lower()]
+    assert errors_page.failures() == {
+        kind.value: Kind(answer.status, answer.type, answer.code, answer.retry)
         for kind, answer in FAILURES.items()
     }
 
@@ -111,6 +112,18 @@ def test_what_each_failure_leads_to_is_told_as_it_is() -> None:
     assert {kind.value: told[kind.value][2] for kind in OUTCOMES} == {
         kind.value: outcome.value for kind, outcome in OUTCOMES.items()
     }
+
+
+@pytest.mark.parametrize("house", ["core", "api", "workers"])
+def test_every_room_is_on_the_map(house: str) -> None:
+    lines = (DOCS / "architecture.md").read_text().splitlines()
+    tables = lines[lines.index(f"| Room of `{house}/` | For |") + 2 :]
+    rows = takewhile(lambda line: line.startswith("|"), tables)
+
+    told = [room for row in rows for room in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+    files = [path for path in (ROOT / house).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    assert sorted(told) == sorted(path.stem for path in files if path.name != "__init__.py")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from werkzeug.test import TestResponse
 
 from api.app import create_app
@@ -16,6 +16,7 @@ from api.waiting import WaitingRoom
 from core.bootstrap import Services, assemble
 from core.orm import Image, Job
 from core.settings import Settings
+from core.states import JobState
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.lives import Owner
@@ -80,12 +81,16 @@ class House:
         """The answer to a call whose job something happens to."""
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(self.ask, **changes)
-            until(self.job_ids, "a job", within=20)
-            [job_id] = self.job_ids()
+            until(self.admitted, "a job that a worker may take up", within=20)
+            [job_id] = self.admitted()
             act(job_id)
             self.services.notifier.announce(job_id)
             return answer.result()
 
-    def job_ids(self) -> list[UUID]:
+    def job_ids(self, *conditions: ColumnElement[bool]) -> list[UUID]:
         with self.services.database.transaction() as session:
-            return list(session.scalars(select(Job.id).where(Job.key_id == self.owner.key_id)))
+            return list(session.scalars(select(Job.id).where(Job.key_id == self.owner.key_id, *conditions)))
+
+    def admitted(self) -> list[UUID]:
+        """Jobs that wait in no queue: that is over a moment after they were recorded, in the next transaction."""
+        return self.job_ids(Job.state != JobState.QUEUED)

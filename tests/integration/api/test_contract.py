@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from api.errors import Restarting
+from api.errors import Restarting, Unsure
 from core import keys
 from core.errors import FailureKind, IntakeInDoubt
 from core.images import Picture
@@ -198,6 +198,7 @@ PROVOKED: dict[Kind, Provoke] = {
     Kind(503, SERVER, "temporarily_unavailable", retry=True): lambda house: house.changed(
         database_url=DEAD_POSTGRES
     ).ask(),
+    Kind(503, SERVER, "outcome_unknown", retry=True): raising(Unsure()),
     Kind(503, SERVER, "outcome_unknown", retry=False): raising(IntakeInDoubt()),
     Kind(503, SERVER, "provider_unavailable", retry=False): failing(FailureKind.UNAVAILABLE),
     Kind(503, SERVER, "store_unavailable", retry=False): of_a_picture_that_the_store_lost,

@@ -106,7 +106,6 @@ def test_an_answer_with_pictures_tells_them_too(house: House) -> None:
     own = house.limited(requests_per_minute=5)
 
     def work(job_id: UUID) -> None:
-        until(lambda: builders.state_of(own.services, job_id) == "dispatched", "dispatched")
         claim = builders.claim(own.services, job_id)
         lives.land(own.services, claim, 0)
         lives.complete(own.services, claim)

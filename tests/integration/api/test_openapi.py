@@ -22,6 +22,7 @@ ELSEWHERE = {
     Kind(404, INVALID, None, retry=False),
     Kind(405, INVALID, None, retry=False),
     Kind(500, SERVER, "server_error", retry=False),
+    Kind(503, SERVER, "outcome_unknown", retry=True),
     Kind(503, SERVER, "outcome_unknown", retry=False),
     Kind(503, SERVER, "restarting", retry=True),
 }

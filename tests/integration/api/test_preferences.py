@@ -1,12 +1,15 @@
 """Callers who would rather be told of a job than wait for its pictures."""
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 
 from tests import builders
 from tests.integration.api import lives
+from tests.integration.api.envelope import error_of
 from tests.integration.api.house import House
+from tests.tcp_proxy import TcpProxy
 
 ASYNC = {"Prefer": "respond-async"}
 FIRST, RETRY = ({"x-stainless-retry-count": str(count)} for count in range(2))
@@ -40,6 +43,21 @@ def test_a_202_that_was_lost_is_found_again(house: House) -> None:
 
     assert first.headers["Location"] == second.headers["Location"]
     only_job(house)
+
+
+def test_who_cannot_be_told_of_a_job_is_not_told_that_there_is_none(house: House) -> None:
+    url = urlsplit(house.services.settings.database_url)
+    direct = f"{url.hostname}:{url.port}"
+    line = TcpProxy(direct)
+    doubtful = house.changed(database_url=house.services.settings.database_url.replace(direct, line.address))
+    line.lose_answer_to(b"job_events.event", and_refuse=True)
+
+    response = doubtful.ask(headers=ASYNC)
+    line.close()
+
+    assert (response.status_code, error_of(response)["code"]) == (504, "still_running")
+    assert response.headers["darkroom-job"] == str(only_job(house))
+    assert response.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize("seconds", ["0", "1"])

@@ -4,17 +4,20 @@ from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from core import idempotency
 from core.errors import FailureKind
 from core.orm import IdempotencyKey, Image
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.envelope import error_of
 from tests.integration.api.house import BODY, GENERATIONS, House
+from tests.tcp_proxy import TcpProxy
 
 FIRST, RETRY, SECOND_RETRY = ({"x-stainless-retry-count": str(count)} for count in range(3))
 NAMED = {"Idempotency-Key": "order-17"}
@@ -263,3 +266,33 @@ def test_an_answer_names_its_job_and_what_it_cost(house: House) -> None:
     assert response.headers["darkroom-job"] == str(job.id)
     assert response.headers["darkroom-cost-usd"] == format(job.charged, "f")
     assert job.charged > 0
+
+
+def test_the_retry_of_a_call_in_doubt_finds_the_job_that_was_recorded(house: House) -> None:
+    url = urlsplit(house.services.settings.database_url)
+    direct = f"{url.hostname}:{url.port}"
+    line = TcpProxy(direct)
+    doubtful = house.changed(database_url=house.services.settings.database_url.replace(direct, line.address))
+    doubtful.call("/v1/models")  # a connection stands
+    line.lose_answer_to(b"COMMIT", and_refuse=True)
+
+    told = doubtful.ask(headers=FIRST)
+    line.close()
+
+    assert (told.status_code, error_of(told)["code"]) == (503, "outcome_unknown")
+    assert told.headers["x-should-retry"] == "true"
+    house.services.intake.start_due("openai")
+    finish(house, only_job(house))
+    assert house.ask(headers=RETRY).headers["darkroom-job"] == str(only_job(house))
+
+
+def test_a_name_is_forgotten_after_its_day(house: House, hasty: House) -> None:
+    hasty.ask(headers=NAMED)
+    with house.services.database.transaction() as session:
+        session.execute(update(IdempotencyKey).values(created_at=IdempotencyKey.created_at - timedelta(hours=25)))
+
+    with house.services.database.transaction() as session:
+        idempotency.forget(session)
+
+    with house.services.database.single() as session:
+        assert session.scalars(select(IdempotencyKey)).all() == []

@@ -49,8 +49,8 @@ def callers() -> Iterator[ThreadPoolExecutor]:
 
 
 def call(house: House, callers: ThreadPoolExecutor, line: Line | None = None) -> "Future[TestResponse]":
-    """A first call, in the background; once its job is on the ledger."""
-    known = len(house.job_ids())
+    """A first call, in the background; once a worker may take its job up."""
+    known = len(house.admitted())
     answer = callers.submit(
         house.app.test_client().post,
         GENERATIONS,
@@ -58,7 +58,7 @@ def call(house: House, callers: ThreadPoolExecutor, line: Line | None = None) ->
         headers={**house.owner.headers, **FIRST},
         environ_overrides={"gunicorn.socket": line.server} if line else {},
     )
-    until(lambda: len(house.job_ids()) > known, "a job", within=20)
+    until(lambda: len(house.admitted()) > known, "a job", within=20)
     return answer
 
 

@@ -1,10 +1,14 @@
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
+
+from sqlalchemy import text
 
 from core import cancellation, images
 from core.bootstrap import Services
 from core.images import Picture
 from core.states import JobState
 from tests import builders
+from tests.stack import until
 
 
 def test_a_cancelled_job_is_announced_to_whoever_waits(services: Services) -> None:
@@ -35,3 +39,25 @@ def test_what_has_ended_or_never_was_cannot_be_cancelled(services: Services) -> 
 
     assert not cancellation.cancel(services.database, services.notifier, job_id)
     assert not cancellation.cancel(services.database, services.notifier, uuid4())
+
+
+def test_a_picture_that_lands_while_its_job_is_cancelled_is_charged(services: Services) -> None:
+    claim = builders.claim(services, builders.make_job(services))
+    picture = Picture(position=0, png=b"png", revised_prompt=None)
+
+    with ThreadPoolExecutor(1) as owner:
+        with services.database.transaction() as session:
+            builders.record(session, claim, picture, picture.object_key(claim))
+            cancelled = owner.submit(cancellation.cancel, services.database, services.notifier, claim.job_id)
+            until(lambda: is_held_up(services), "the cancelling waits for the worker", within=20)
+        assert cancelled.result()
+
+    job = builders.job_of(services, claim.job_id)
+    assert job.charged == job.unit_price
+
+
+def is_held_up(services: Services) -> bool:
+    """Whether anybody waits for a lock."""
+    waiting = text("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    with services.database.single() as session:
+        return session.execute(waiting).first() is not None

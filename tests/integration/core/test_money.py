@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from core.errors import CapReached, Failure, FailureKind, TooManyInFlight
 from core.images import Picture
 from core.keys import Caller
 from core.ledger import Claim
-from core.orm import Budget, Job, Posting
+from core.orm import ApiKey, Budget, Job, Posting
 from core.states import SETTLED, Account, Entry
 from tests import builders
 
@@ -252,3 +252,22 @@ def test_a_cap_that_is_lowered_lets_nothing_more_in(services: Services) -> None:
 
     with pytest.raises(CapReached):
         submit(services, caller)
+
+
+def test_a_job_and_a_key_of_the_release_before_do_no_harm(services: Services) -> None:
+    """While its processes are replaced, the release before works on the newer schema, and knows of no budgets."""
+    builders.register(services)
+    with services.database.transaction() as session:
+        key = ApiKey(name="tester", hash=b"hash", hint="hint")
+        session.add(key)
+        session.flush()
+    caller = Caller(key.id, key.name)
+    job_id = submit(services, caller)
+    with services.database.transaction() as session:
+        session.execute(update(Budget).where(Budget.key_id == caller.key_id).values(in_flight=0, reserved=0))
+        session.execute(update(Job).where(Job.id == job_id).values(unit_price=0, price=0))
+
+    settle(services, builders.claim(services, job_id), pictures=1)
+
+    budget = budget_of(services, caller)
+    assert (budget.in_flight, budget.reserved, budget.spent) == (0, NOTHING, NOTHING)

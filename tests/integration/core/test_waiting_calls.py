@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from core import ledger, submissions, waiting_calls
 from core.bootstrap import Services
@@ -196,3 +196,14 @@ def test_many_leave_at_once(services: Services, caller: Caller) -> None:
     leave(services, *jobs)
 
     assert all(has_left(services, job_id) for job_id in jobs)
+
+
+def test_calls_that_no_retry_can_find_are_forgotten(services: Services, caller: Caller) -> None:
+    old, recent = call(services, caller), call(services, caller)
+    age(services, old, WINDOW + MOMENT)
+
+    with services.database.transaction() as session:
+        waiting_calls.forget(session)
+
+    with services.database.single() as session:
+        assert session.scalars(select(WaitingCall.job_id)).all() == [recent]

@@ -311,13 +311,15 @@ def test_a_message_delivered_twice_makes_one_provider_call(services: Services) -
     assert events_of(services, job_id).count(Event.CLAIMED) == 1
 
 
-def test_a_message_that_comes_again_while_the_job_runs_makes_no_call(services: Services) -> None:
+@pytest.mark.parametrize("worker", ["worker-1", "worker-2"])
+def test_a_message_that_comes_again_while_the_job_runs_makes_no_call(services: Services, worker: str) -> None:
     job_id, second = builders.make_job(services), FakeProvider()
-    first = FakeProvider(lambda: attempt(services, second, job_id, worker="worker-2"))
+    first = FakeProvider(lambda: attempt(services, second, job_id, worker=worker))
 
     attempt(services, first, job_id)
 
     assert (len(first.orders), len(second.orders)) == (1, 0)
+    assert outcomes_of(services, job_id) == [CallOutcome.DELIVERED]
     assert builders.state_of(services, job_id) is JobState.COMPLETED
 
 

@@ -27,7 +27,7 @@ OPERATIONS: dict[str, Any] = {
     operation["operationId"]: operation for methods in DOCUMENT["paths"].values() for operation in methods.values()
 }
 # Of addresses and methods that are none of the API's.
-NOWHERE = {(405, None)}
+NOWHERE = {(405, None, False)}
 ANSWERS = {
     *ERRORS.values(),
     *FAILURES.values(),
@@ -36,10 +36,10 @@ ANSWERS = {
 }
 
 
-def told() -> set[tuple[int, str | None]]:
-    """Status and code of every error in the document."""
+def told() -> set[tuple[int, str | None, bool]]:
+    """Status and code of every error in the document, and whether it is to be retried."""
     return {
-        (int(status), example["value"]["error"]["code"])
+        (int(status), example["value"]["error"]["code"], example["x-should-retry"])
         for operation in OPERATIONS.values()
         for status, response in operation["responses"].items()
         for example in response.get("content", {}).get("application/json", {}).get("examples", {}).values()
@@ -52,11 +52,10 @@ def test_the_document_is_openapi_3_1() -> None:
 
 
 def test_every_error_of_the_tables_is_in_the_document_and_no_other() -> None:
-    answered = (
-        {(answer.status, answer.code) for answer in ANSWERS} | {(400, code) for code in Code} | {(400, None)}
-    )
+    answered = {(answer.status, answer.code, answer.retry) for answer in ANSWERS}
+    refused = {(400, code, False) for code in (*Code, None)}
 
-    assert told() == answered - NOWHERE
+    assert told() == (answered | refused) - NOWHERE
 
 
 def test_an_error_is_told_with_words_that_a_caller_could_read() -> None:
