@@ -52,6 +52,6 @@ def test_calls_are_told_apart_by_name_and_by_whether_they_wait() -> None:
 
 
 def test_a_name_stands_for_its_body_whether_or_not_its_caller_waits() -> None:
-    waits, goes_on = (read(Idempotency_Key="order-17", door=door) for door in Door)
+    waits, goes_on = (read(Idempotency_Key="order-17", door=door) for door in (Door.SYNC, Door.ASYNC))
 
     assert waits.fingerprint == goes_on.fingerprint
