@@ -16,8 +16,11 @@ from api.openapi import headers
 from api.openapi.schemas import ref
 from api.schemas import ImageGenerationBody
 from core.errors import (
+    BatchMissing,
+    BatchUnfit,
     DeliveryMissing,
     FailureKind,
+    FileMissing,
     InvalidRequest,
     JobIsSettled,
     JobMissing,
@@ -34,6 +37,9 @@ from core.errors import (
 
 # What a message says of the case at hand.
 CASES: Mapping[type[Exception], Exception] = {
+    FileMissing: FileMissing("file-abc123"),
+    BatchMissing: BatchMissing("batch_abc123"),
+    BatchUnfit: BatchUnfit("cancel", "completed"),
     JobMissing: JobMissing("0199d0c1-2345-7abc-8def-0123456789ab"),
     JobIsSettled: JobIsSettled("completed"),
     ModelForbidden: ModelForbidden("dall-e-3"),
