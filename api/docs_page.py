@@ -109,10 +109,11 @@ def body(operation: Json, document: Json) -> Json:
     content = operation.get("requestBody", {}).get("content", {})
     if not content:
         return {}
-    name = REF.fullmatch(content[JSON]["schema"]["$ref"])
-    assert name
-    schema: Json = document["components"]["schemas"][name[1]]
-    return schema
+    [posted] = content.values()
+    schema: Json = posted["schema"]
+    name = REF.fullmatch(schema.get("$ref", ""))
+    found: Json = document["components"]["schemas"][name[1]] if name else schema
+    return found
 
 
 def faults(operation: Json) -> Iterator[Fault]:

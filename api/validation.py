@@ -26,6 +26,8 @@ from core.errors import InvalidRequest
 from core.generation import GenerationRequest, ResponseFormat
 from core.hosts import AllowedHost
 
+FIELDS = frozenset(ImageGenerationBody.model_fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -79,7 +81,7 @@ def parse(
 def _refuse_unknown(body: dict[str, Any], model: Model | None) -> None:
     """What is known depends on the model; one that is not known itself is refused later, after other faults."""
     for name, value in body.items():
-        if name not in ImageGenerationBody.model_fields or _is_foreign(name, value, model):
+        if name not in FIELDS or _is_foreign(name, value, model):
             raise unknown(name)
 
 

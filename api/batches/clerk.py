@@ -4,6 +4,7 @@ What it does is on the ledger step by step, so that another one goes on where on
 time sees to a batch.
 """
 
+import gc
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -54,6 +55,7 @@ def run(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     clerk = Clerk(services, stop)
+    gc.freeze()  # lines come by the ten thousand: what is here to stay need not be looked through for each lot
     with ThreadPoolExecutor(HANDS) as hands:
         working = [hands.submit(clerk.work) for _ in range(HANDS)]
         log.info("clerk.ready")

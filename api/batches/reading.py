@@ -23,6 +23,14 @@ MOST_FAULTS = 5_000
 METHODS = ("POST",)
 
 
+def _not_json(word: str) -> NoReturn:
+    """Python would read NaN and Infinity, JSON knows neither."""
+    raise ValueError(word)
+
+
+_JSON = json.JSONDecoder(parse_constant=_not_json)
+
+
 class Row(NamedTuple):
     """A line as it is in the file; no text where it is too long. `end` is where the next one begins."""
 
@@ -120,17 +128,12 @@ def _object(row: Row) -> dict[str, Any]:
     if row.text is None:
         raise InvalidRequest(f"This line is longer than the {LONGEST_LINE} maximum.", code="line_too_long")
     try:
-        fields = json.loads(row.text.decode(), parse_constant=_not_json)
+        fields = _JSON.decode(row.text.decode())
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise InvalidRequest("This line is not parseable as valid JSON.", code="invalid_json_line")
     return fields
-
-
-def _not_json(word: str) -> NoReturn:
-    """Python would read NaN and Infinity, JSON knows neither."""
-    raise ValueError(word)
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

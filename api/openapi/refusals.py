@@ -17,8 +17,11 @@ from api.openapi.samples import JOB_ID
 from api.openapi.schemas import ref
 from api.schemas import ImageGenerationBody
 from core.errors import (
+    BatchMissing,
+    BatchUnfit,
     DeliveryMissing,
     FailureKind,
+    FileMissing,
     InvalidRequest,
     JobIsSettled,
     JobMissing,
@@ -35,6 +38,9 @@ from core.errors import (
 
 # What a message says of the case at hand.
 CASES: Mapping[type[Exception], Exception] = {
+    FileMissing: FileMissing("file-abc123"),
+    BatchMissing: BatchMissing("batch_abc123"),
+    BatchUnfit: BatchUnfit("cancel", "completed"),
     JobMissing: JobMissing(JOB_ID),
     JobIsSettled: JobIsSettled("completed"),
     ModelForbidden: ModelForbidden("dall-e-3"),

@@ -7,8 +7,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
+from api.batches.schemas import BatchBody, BatchList, BatchObject, ResultList
 from api.dry_run import DryRun
 from api.envelopes import ErrorResponse
+from api.file_schemas import FileDeleted, FileList, FileObject
 from api.health import Liveness, Readiness
 from api.job_schemas import ImageJob, JobList
 from api.schemas import ImageGenerationBody, ImagesResponse, ModelList, ModelResponse
@@ -30,7 +32,7 @@ from core.offers import SIZE
 
 REF = "#/components/schemas/{model}"
 TYPES: dict[type, JsonSchemaMode] = {
-    **dict.fromkeys((ImageGenerationBody, WebhookBody, WebhookChange, WebhookRotation), "validation"),
+    **dict.fromkeys((ImageGenerationBody, BatchBody, WebhookBody, WebhookChange, WebhookRotation), "validation"),
     **dict.fromkeys(
         (
             ImagesResponse,
@@ -40,6 +42,12 @@ TYPES: dict[type, JsonSchemaMode] = {
             ModelResponse,
             ModelList,
             UsageList,
+            FileObject,
+            FileList,
+            FileDeleted,
+            BatchObject,
+            BatchList,
+            ResultList,
             WebhookObject,
             WebhookList,
             WebhookDeleted,

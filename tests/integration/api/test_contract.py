@@ -76,6 +76,12 @@ def cancelling_what_has_ended(house: House) -> TestResponse:
     return house.call(f"{JOBS}/{claim.job_id}/cancel", "POST")
 
 
+def retrying_what_has_not_ended(house: House) -> TestResponse:
+    asked = {"input_file_id": "file-1", "endpoint": GENERATIONS, "completion_window": "24h"}
+    made = house.app.test_client().post("/v1/batches", json=asked, headers=house.owner.headers)
+    return house.call(f"/v1/batches/{made.get_json()['id']}/retry", "POST")
+
+
 def replaying_what_has_expired(house: House) -> TestResponse:
     named = {"Idempotency-Key": "order-17"}
     claim = builders.claim(house.services, house.record(**named))
@@ -172,6 +178,7 @@ PROVOKED: dict[Kind, Provoke] = {
     Kind(404, INVALID, None, retry=False): lambda house: house.call("/v1/nowhere"),
     Kind(404, INVALID, "model_not_found", retry=False): lambda house: house.call("/v1/models/dall-e-4"),
     Kind(404, INVALID, "job_not_found", retry=False): lambda house: house.call(f"{JOBS}/{NEVER}"),
+    Kind(404, INVALID, "batch_not_found", retry=False): lambda house: house.call("/v1/batches/batch_1"),
     Kind(404, INVALID, "webhook_not_found", retry=False): lambda house: house.call(f"/v1/webhooks/{NEVER}"),
     Kind(404, INVALID, "delivery_not_found", retry=False): lambda house: house.call(
         "/v1/webhooks/deliveries/msg_1"
@@ -180,6 +187,7 @@ PROVOKED: dict[Kind, Provoke] = {
     Kind(405, INVALID, None, retry=False): lambda house: house.call(GENERATIONS),
     Kind(409, INVALID, "job_cancelled", retry=False): of_a_cancelled_job,
     Kind(409, INVALID, "job_settled", retry=False): cancelling_what_has_ended,
+    Kind(409, INVALID, "batch_status", retry=False): retrying_what_has_not_ended,
     Kind(409, INVALID, "too_many_webhooks", retry=False): registering_too_many_webhooks,
     Kind(410, INVALID, "pictures_expired", retry=False): replaying_what_has_expired,
     Kind(413, INVALID, None, retry=False): body(prompt="x" * 1024 * 1024),
