@@ -83,7 +83,6 @@ def operations() -> list[Operation]:
 
 
 def _of_files() -> list[Operation]:
-    found = refusals.of(FileMissing)
     return [
         Operation(
             method="post",
@@ -106,23 +105,20 @@ def _of_files() -> list[Operation]:
             answers={200: answer("A page of files.", FileList)},
             errors=[*WRONG_QUERY, *COMMON],
         ),
-        _of_file("get", "", "retrieveFile", "Look at a file", answers={200: answer("The file.", FileObject)}),
-        _of_file("delete", "", "deleteFile", "Delete a file", answers={200: answer("It is gone.", FileDeleted)}),
-        Operation(
-            method="get",
-            path="/v1/files/{file_id}/content",
-            id="downloadFile",
-            tag=FILES,
-            summary="Fetch what is in a file",
+        _of_file("get", "retrieveFile", "Look at a file", answers={200: answer("The file.", FileObject)}),
+        _of_file("delete", "deleteFile", "Delete a file", answers={200: answer("It is gone.", FileDeleted)}),
+        _of_file(
+            "get",
+            "downloadFile",
+            "Fetch what is in a file",
+            verb="/content",
             description=CONTENT,
-            parameters=[FILE_ID],
             answers={200: written("The bytes.", {"application/octet-stream": {}})},
-            errors=[*found, *COMMON],
         ),
     ]
 
 
-def _of_file(method: str, verb: str, name: str, summary: str, **more: Any) -> Operation:
+def _of_file(method: str, name: str, summary: str, *, verb: str = "", **more: Any) -> Operation:
     errors = [*refusals.of(FileMissing), *COMMON]
     path = f"/v1/files/{{file_id}}{verb}"
     return Operation(

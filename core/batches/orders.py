@@ -71,7 +71,7 @@ def page(session: Session, key_id: UUID, search: Search) -> Sequence[Batch]:
 
 def start_cancelling(session: Session, batch_id: str) -> bool:
     """False where the batch has ended, or is being cancelled already."""
-    return _change(
+    return change(
         session,
         batch_id,
         Batch.status.in_(BEFORE_ITS_END),
@@ -82,7 +82,7 @@ def start_cancelling(session: Session, batch_id: str) -> bool:
 
 def set_paused(session: Session, batch_id: str, *, paused: bool) -> bool:
     """Whether lines may start; those on the ledger are told by `lines.hold`. False where the batch has ended."""
-    return _change(session, batch_id, Batch.status.in_(BEFORE_ITS_END), paused=paused)
+    return change(session, batch_id, Batch.status.in_(BEFORE_ITS_END), paused=paused)
 
 
 def renew_file(session: Session, key_id: UUID, file_id: str) -> None:
@@ -111,6 +111,7 @@ def _renew(session: Session, *where: ColumnElement[bool]) -> None:
     )
 
 
-def _change(session: Session, batch_id: str, *where: ColumnElement[bool], **values: object) -> bool:
+def change(session: Session, batch_id: str, *where: ColumnElement[bool], **values: object) -> bool:
+    """The guarded move of one batch. False where it does not stand so."""
     changed = update(Batch).where(Batch.id == batch_id, *where).values(**values).returning(Batch.id)
     return session.execute(changed).one_or_none() is not None

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from core import money, outbox
+from core.batches.orders import change
 from core.database import Database, Given, Step, fixed, run
 from core.orm import Batch, File, Image, Job
 from core.states import BatchStatus, JobState
@@ -109,7 +110,7 @@ def begin(session: Session, batch: Batch, *, total: int, price: Decimal) -> bool
 
     Raises CapReached.
     """
-    begun = _change(
+    begun = change(
         session,
         batch.id,
         Batch.status == BatchStatus.VALIDATING,
@@ -134,7 +135,7 @@ def refuse(session: Session, batch_id: str, errors: Sequence[dict[str, Any]]) ->
 
 def start_finalizing(session: Session, batch_id: str) -> None:
     """All lines have ended, and their results are about to be written. One that is cancelled just stays that."""
-    _change(
+    change(
         session,
         batch_id,
         Batch.ended_at.is_(None),
@@ -185,8 +186,3 @@ def _end(session: Session, batch_id: str, *where: ColumnElement[bool], **values:
     )
     told = outbox.owing_batch(ended).cte("owed")
     return session.execute(select(ended.c.id).add_cte(kept, told)).one_or_none() is not None
-
-
-def _change(session: Session, batch_id: str, *where: ColumnElement[bool], **values: object) -> bool:
-    changed = update(Batch).where(Batch.id == batch_id, *where).values(**values).returning(Batch.id)
-    return session.execute(changed).one_or_none() is not None
