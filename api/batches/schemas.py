@@ -1,7 +1,8 @@
 """The public contract of batches: what a body of POST /v1/batches holds, and the objects that answer."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from math import ceil
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +20,8 @@ ANCHOR = "created_at"
 SHORTEST_LIFE, LONGEST_LIFE = 3600, 30 * 86_400
 # How long results are kept unless a batch says otherwise.
 USUAL_LIFE = 86_400
+# Of fewer lines than so many, no pace can be told.
+FEWEST = 20
 CHOICES = {"endpoint": (ENDPOINT,), "completion_window": (WINDOW,), "output_expires_after.anchor": (ANCHOR,)}
 
 
@@ -103,6 +106,8 @@ class BatchObject(Described):
     metadata: dict[str, str] | None
     paused: bool
     """Beyond OpenAI's contract: nothing of it starts for now."""
+    expected_seconds: int | None
+    """Beyond OpenAI's contract: until its last line will have ended, at the pace so far; null while unknown."""
     retry_of: str | None
     """Beyond OpenAI's contract: the batch whose failed lines these are."""
     cost_usd: str
@@ -210,10 +215,25 @@ def batch_response(batch: Batch) -> BatchObject:
         usage=None,
         metadata=batch.metadata_,
         paused=batch.paused,
+        expected_seconds=_expected(batch),
         retry_of=batch.retry_of,
         cost_usd=_dollars(batch.charged),
         reserved_usd=_dollars(batch.price),
     )
+
+
+def _expected(batch: Batch) -> int | None:
+    """In how many seconds its last line will have ended, at the pace so far."""
+    done = batch.completed + batch.failed
+    if (
+        batch.status is not BatchStatus.IN_PROGRESS
+        or batch.paused
+        or batch.in_progress_at is None
+        or done < FEWEST
+    ):
+        return None
+    seconds = (datetime.now(UTC) - batch.in_progress_at).total_seconds()
+    return ceil(seconds * (batch.total - done) / done)
 
 
 def _faults(batch: Batch) -> BatchFaults | None:
