@@ -244,6 +244,30 @@ def set_slots(name: str, slots: int) -> None:
             raise click.ClickException(f"there is no provider {name}")
 
 
+@providers.command("pause")
+@click.argument("name")
+def pause_provider(name: str) -> None:
+    """Start none of a provider's jobs until it is resumed."""
+    _steer(name, paused=True)
+
+
+@providers.command("resume")
+@click.argument("name")
+def resume_provider(name: str) -> None:
+    """Start a provider's jobs again, whatever kept them."""
+    _steer(name, paused=False)
+
+
+def _steer(name: str, *, paused: bool) -> None:
+    from core import admission
+
+    with services() as house:
+        with house.database.transaction() as session:
+            if not (admission.pause if paused else admission.resume)(session, name):
+                raise click.ClickException(f"there is no provider {name}")
+        house.intake.start_due(name)
+
+
 @cli.group()
 def jobs() -> None:
     """Jobs on the ledger."""

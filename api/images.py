@@ -114,6 +114,7 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
             lane=Lane.ASYNC if asked.preferred.door is Door.ASYNC else Lane.INTERACTIVE,
             metadata=checked.metadata,
             webhook_url=checked.webhook_url,
+            priority=checked.priority,
             fingerprint=call.fingerprint,
             retry_count=call.retry_count or 0,
             idempotency_key=call.name,

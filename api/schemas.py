@@ -44,6 +44,9 @@ class ImageGenerationBody(BaseModel):
     webhook_url: str | None = None
     """Beyond OpenAI's contract: where the job's end is told, besides the API key's webhooks."""
 
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+    """Beyond OpenAI's contract: of the API key's own jobs those of a higher one start first. 0 is usual."""
+
     # What only some models take; api/validation.py refuses it by name for all others.
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
     """What not to draw. Beyond OpenAI's contract; only some models."""

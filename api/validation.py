@@ -38,6 +38,7 @@ class Checked:
     dropped: tuple[str, ...]
     metadata: Mapping[str, str] | None
     webhook_url: str | None
+    priority: int
 
 
 def parse(
@@ -75,6 +76,7 @@ def parse(
         dropped=_dropped(fields, request, model),
         metadata=_metadata(fields.metadata),
         webhook_url=_webhook_url(fields.webhook_url, webhook_hosts),
+        priority=fields.priority or 0,
     )
 
 

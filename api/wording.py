@@ -61,6 +61,7 @@ ENUMS: dict[str, Sequence[str]] = {
 TYPES = {
     "n": "an integer",
     "seed": "an integer",
+    "priority": "an integer",
     "output_compression": "an integer",
     "stream": "a boolean",
     "metadata": "an object",

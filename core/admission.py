@@ -4,10 +4,11 @@ A slot is one provider call at a time. The broker never holds more of a provider
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import any_, cast, func, select, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
 from sqlalchemy.orm import Session
 
 from core import queues
@@ -65,7 +66,21 @@ def register(session: Session, provider: str, *, slots: int) -> None:
 
 def set_slots(session: Session, provider: str, slots: int) -> bool:
     """Change a provider's slots from now on; what is under way stays so. False where it is not registered."""
-    changed = update(Provider).where(Provider.name == provider).values(slots=slots).returning(Provider.name)
+    return _change(session, provider, slots=slots)
+
+
+def pause(session: Session, provider: str) -> bool:
+    """Start none of a provider's jobs until it is resumed. False where there is no such provider."""
+    return _change(session, provider, paused_until=cast("infinity", TIMESTAMP(timezone=True)))
+
+
+def resume(session: Session, provider: str) -> bool:
+    """Start a provider's jobs again, whatever kept them: an operator, its own wish, or its failures."""
+    return _change(session, provider, paused_until=None, open_until=None, failures=0)
+
+
+def _change(session: Session, provider: str, **values: Any) -> bool:
+    changed = update(Provider).where(Provider.name == provider).values(**values).returning(Provider.name)
     return session.execute(changed).one_or_none() is not None
 
 

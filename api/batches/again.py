@@ -73,5 +73,6 @@ def _body(line: Unmade) -> dict[str, object]:
         "response_format": request.response_format,
         **request.extras,
         "metadata": line.metadata,
+        "priority": line.priority or None,
     }
     return {name: value for name, value in given.items() if value is not None}

@@ -102,6 +102,7 @@ class Reader:
             request=request,
             model=model,
             metadata=dict(checked.metadata) if checked.metadata else None,
+            priority=checked.priority,
             slots=self._catalog.calls(model, request.n),
         )
 

@@ -49,6 +49,7 @@ class Line:
     request: GenerationRequest
     model: Model
     metadata: dict[str, str] | None
+    priority: int
     slots: int
 
     @property
@@ -62,7 +63,7 @@ class Line:
 
 _COLUMNS = (
     *("id", "provider", "model", "upstream_model", "lane", "door", "key_id", "request_id", "request", "metadata"),
-    *("unit_price", "price", "slots", "batch_id", "line", "custom_id", "held"),
+    *("unit_price", "price", "slots", "batch_id", "line", "custom_id", "held", "priority"),
 )
 
 
@@ -120,6 +121,7 @@ def _row(batch: Batch, line: Line, *, held: bool) -> tuple[Any, ...]:
         line.number,
         line.custom_id,
         held,
+        line.priority,
     )
 
 
@@ -244,17 +246,24 @@ class Unmade:
     custom_id: str
     request: dict[str, Any]
     metadata: dict[str, str] | None
+    priority: int
 
 
 def unmade(session: Session, batch_id: str, *, after: int, most: int) -> list[Unmade]:
     """Lines beyond the line `after` that failed or were called off, in the order of the file."""
     rows = session.execute(
-        select(Job.line, Job.custom_id, Job.request, Job.metadata_)
+        select(Job.line, Job.custom_id, Job.request, Job.metadata_, Job.priority)
         .where(Job.batch_id == batch_id, Job.line > after, Job.state_in(JobState.FAILED, JobState.CANCELLED))
         .order_by(Job.line)
         .limit(most)
     )
     return [
-        Unmade(number=row.line, custom_id=row.custom_id, request=row.request, metadata=row.metadata_)
+        Unmade(
+            number=row.line,
+            custom_id=row.custom_id,
+            request=row.request,
+            metadata=row.metadata_,
+            priority=row.priority,
+        )
         for row in rows
     ]

@@ -287,3 +287,12 @@ def test_neither_the_key_nor_the_prompt_is_logged(
     assert "http.answered" in logged
     assert authorized["Authorization"].removeprefix("Bearer ")[:-1] not in logged
     assert str(BODY["prompt"]) not in logged
+
+
+def test_a_priority_goes_with_the_job(client: FlaskClient, services: Services) -> None:
+    key, _ = builders.make_caller(services)
+    headers = {"Authorization": f"Bearer {key}", "Prefer": "respond-async"}
+
+    answer = client.post(GENERATIONS, json={**BODY, "priority": 7}, headers=headers)
+
+    assert builders.job_of(services, UUID(answer.get_json()["id"])).priority == 7

@@ -1,9 +1,10 @@
 """Which jobs may start: first come, first served, never more than the slots."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID
 
-from core import admission
+from core import admission, breaker
 from core.bootstrap import Services
 from core.states import JobState
 from tests import builders
@@ -89,3 +90,18 @@ def test_a_job_that_wants_more_slots_than_there_are_gets_them_all(services: Serv
 
     assert admit(services) == [job_id]
     assert builders.claim(services, job_id).slots == 2
+
+
+def test_a_paused_provider_starts_nothing_until_it_is_resumed(services: Services) -> None:
+    builders.register(services)
+    waiting = builders.make_job(services, admit=False)
+    with services.database.transaction() as session:
+        assert admission.pause(session, "openai")
+        breaker.pause(session, "openai", timedelta(seconds=1))  # its own wish does not end an operator's pause
+    assert admit(services) == []
+
+    with services.database.transaction() as session:
+        assert admission.resume(session, "openai")
+        assert not admission.resume(session, "nobody")
+
+    assert admit(services) == [waiting]
