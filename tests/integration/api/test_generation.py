@@ -293,6 +293,6 @@ def test_a_priority_goes_with_the_job(client: FlaskClient, services: Services) -
     key, _ = builders.make_caller(services)
     headers = {"Authorization": f"Bearer {key}", "Prefer": "respond-async"}
 
-    answer = client.post(GENERATIONS, json={**BODY, "priority": 7}, headers=headers)
+    answer = client.post(URL, json={**BODY, "priority": 7}, headers=headers)
 
     assert builders.job_of(services, UUID(answer.get_json()["id"])).priority == 7
