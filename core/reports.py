@@ -127,7 +127,7 @@ def of_jobs(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Report]:
 
 
 def page(session: Session, key_id: UUID, search: Search) -> list[Report]:
-    """A key's jobs, newest first; in two statements, whatever their number."""
+    """A key's jobs, newest first; in as many statements whatever their number."""
     found = _REPORTS.where(Job.key_id == key_id, *_conditions(search))
     return _read(session, found.order_by(Job.id.desc()).limit(search.limit))
 

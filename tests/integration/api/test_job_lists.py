@@ -144,4 +144,4 @@ def test_a_page_takes_as_many_statements_as_a_job(services: Services, owner: Own
     event.listen(services.database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     assert len(get()["data"]) == 6
 
-    assert len(statements) == 2
+    assert len(statements) == 3  # the jobs, the queues of their provider, their own queue
