@@ -91,6 +91,50 @@ class Account(StrEnum):
     SPENT = "spent"
 
 
+class Role(StrEnum):
+    """What a user of the dashboard may: look, act on jobs and providers, or everything."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class OperationKind(StrEnum):
+    """What can be done to many jobs at once."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    REROUTE = "reroute"
+    CHANGE_LANE = "change_lane"
+    EXPORT = "export"
+
+
+class OperationState(StrEnum):
+    """How far an operation is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class ProviderEventKind(StrEnum):
+    """What befell a provider."""
+
+    TAKEN_OUT = "taken_out"
+    BACK = "back"
+    THROTTLED = "throttled"
+
+
+class Grain(StrEnum):
+    """The span of time that counts are added up over."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    EVER = "ever"
+
+
 LIVE = (JobState.QUEUED, JobState.DISPATCHED, JobState.RUNNING)
 SETTLED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 

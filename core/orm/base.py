@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase
 
+from core.errors import FailureKind
 from core.states import (
     Account,
     BatchStatus,
@@ -29,8 +30,13 @@ from core.states import (
     Door,
     Entry,
     Event,
+    Grain,
     JobState,
     Lane,
+    OperationKind,
+    OperationState,
+    ProviderEventKind,
+    Role,
 )
 
 NAMING = {
@@ -78,6 +84,12 @@ class Base(DeclarativeBase):
         Account: Closed(Account),
         BatchStatus: Closed(BatchStatus),
         DeliveryState: Closed(DeliveryState),
+        FailureKind: Closed(FailureKind),
+        Grain: Closed(Grain),
+        OperationKind: Closed(OperationKind),
+        OperationState: Closed(OperationState),
+        ProviderEventKind: Closed(ProviderEventKind),
+        Role: Closed(Role),
     }
 
 

@@ -25,7 +25,8 @@ class ApiKey(Base):
     """A caller. The key itself is not kept: `hash` is its SHA-256, `hint` its last four characters.
 
     Without `models` every model is allowed; a limit that is absent does not limit. `weight` is its share where
-    keys compete. Where a key `reattaches`, a client's automatic retry finds the job that its first call made.
+    keys compete. Where a key `reattaches`, a client's automatic retry finds the job that its first call made. An
+    `admin` key reads the figures of the whole house.
     """
 
     __tablename__ = "api_keys"
@@ -47,6 +48,7 @@ class ApiKey(Base):
     pictures_per_minute: Mapped[int | None]
     weight: Mapped[int] = mapped_column(server_default="1")
     reattaches: Mapped[bool] = mapped_column(server_default="true")
+    admin: Mapped[bool] = mapped_column(server_default="false")
 
 
 class Budget(Base):
@@ -87,7 +89,7 @@ class IdempotencyKey(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[UUID]
     # Looked at when the transaction ends: the name is taken before its job is recorded.
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", deferrable=True, initially="DEFERRED"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", deferrable=True, initially="DEFERRED"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=now())
 
 
@@ -113,7 +115,7 @@ class Posting(Base):
     """Append-only: money of a key that moved from or to one of its accounts because of a job.
 
     Those of one entry of a job sum to zero. What is reserved for a batch is so as a whole; its jobs are settled
-    one by one. Dollars.
+    one by one. Postings outlive the jobs and batches that they name. Dollars.
     """
 
     __tablename__ = "postings"
@@ -125,8 +127,8 @@ class Posting(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"), index=True)
-    batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id"))
+    job_id: Mapped[UUID | None] = mapped_column(index=True)
+    batch_id: Mapped[str | None]
     key_id: Mapped[UUID]
     entry: Mapped[Entry]
     account: Mapped[Account]

@@ -34,7 +34,9 @@ class Provider(Base):
     """How much of a provider's work may go on at once.
 
     `slots` is the number of provider calls; none of its jobs start before `paused_until`, nor before `open_until`,
-    after which a single one tries whether it is back. `failures` counts calls that failed in a row.
+    after which a single one tries whether it is back. `failures` counts calls that failed in a row. While it is
+    `draining` it starts nothing either, and what waits goes to its stand-ins. `rate` takes the place of the
+    catalog's, such as "60/minute".
     """
 
     __tablename__ = "providers"
@@ -45,6 +47,8 @@ class Provider(Base):
     paused_until: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(server_default="0")
     open_until: Mapped[datetime | None]
+    draining: Mapped[bool] = mapped_column(server_default="false")
+    rate: Mapped[str | None]
 
 
 class Job(Base):
@@ -54,6 +58,8 @@ class Job(Base):
     provider calls it makes at once. Of a key's own jobs those of higher `priority` go first; one that is `held`
     waits until it is let go. `line` is its line in the file of its batch, from 1. In dollars: `unit_price` for
     one picture, `price` for all of them, reserved when the job came in, and `charged` what it came to.
+    `received` is the body as the caller sent it, without the prompt; `delivered_at` when the answer of a call that
+    waited had left; `retry_of` the job that an operator had made again.
     """
 
     __tablename__ = "jobs"
@@ -67,6 +73,12 @@ class Job(Base):
         CheckConstraint("charged <= price", name="charged_within_price"),
         CheckConstraint("(batch_id IS NULL) = (line IS NULL)", name="batch_has_lines"),
         Index("ix_jobs_of_key", "key_id", "id"),
+        Index(
+            "ix_jobs_unhappy",
+            "state",
+            "id",
+            postgresql_where=one_of("state", (JobState.FAILED, JobState.CANCELLED)),
+        ),
         Index("uq_jobs_line", "batch_id", "line", unique=True, postgresql_where="batch_id IS NOT NULL"),
         Index(
             "ix_jobs_metadata",
@@ -118,6 +130,9 @@ class Job(Base):
     dispatched_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    received: Mapped[dict[str, Any] | None]
+    delivered_at: Mapped[datetime | None]
+    retry_of: Mapped[UUID | None]
 
     @staticmethod
     def state_in(*states: JobState) -> ColumnElement[bool]:
@@ -143,7 +158,8 @@ class JobEvent(Base):
 class ProviderCall(Base):
     """One request that a provider may charge for; written before it is sent.
 
-    It is for the pictures of these `positions`; `handle` is how to ask for it once it is accepted.
+    It is for the pictures of these `positions`; `handle` is how to ask for it once it is accepted, as was done
+    `polls` times. Its pictures had `arrived_at` before they were stored.
     """
 
     __tablename__ = "provider_calls"
@@ -151,6 +167,7 @@ class ProviderCall(Base):
         CheckConstraint(one_of("outcome", CallOutcome), name="outcome"),
         CheckConstraint("(outcome IN ('sent', 'accepted')) = (ended_at IS NULL)", name="ended_has_a_time"),
         CheckConstraint("outcome <> 'accepted' OR handle IS NOT NULL", name="accepted_has_a_handle"),
+        Index("ix_provider_calls_unknown", "job_id", postgresql_where=f"outcome = '{CallOutcome.UNKNOWN}'"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
@@ -163,6 +180,9 @@ class ProviderCall(Base):
     outcome: Mapped[CallOutcome] = mapped_column(server_default=CallOutcome.SENT)
     error: Mapped[dict[str, Any] | None]
     sent_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    accepted_at: Mapped[datetime | None]
+    polls: Mapped[int] = mapped_column(server_default="0")
+    arrived_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
 
@@ -170,7 +190,7 @@ class Image(Base):
     """One stored picture, found by its unguessable name until `expires_at`.
 
     Those of a batch stay in the store until `kept_until`: each time their batch's results are read, a new hour
-    begins for their addresses.
+    begins for their addresses. `fetched_at` is when somebody first had it.
     """
 
     __tablename__ = "images"
@@ -194,6 +214,7 @@ class Image(Base):
     expires_at: Mapped[datetime]
     kept_until: Mapped[datetime | None]
     swept_at: Mapped[datetime | None]
+    fetched_at: Mapped[datetime | None]
 
 
 class HeldPicture(Base):

@@ -52,6 +52,7 @@ class Delivery(Base):
         CheckConstraint(one_of("state", DeliveryState), name="state"),
         Index("ix_deliveries_due", "due_at", postgresql_where=f"state = '{DeliveryState.PENDING}'"),
         Index("ix_deliveries_of_key", "key_id", "id"),
+        Index("ix_deliveries_job_id", "job_id", postgresql_where="job_id IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
