@@ -2,7 +2,6 @@
 
 Each part is imported by its own command: the HTTP process must not load what a worker needs, nor the reverse.
 """
-# ruff: noqa: PLC0415
 
 import os
 import sys
@@ -19,6 +18,7 @@ from click.core import ParameterSource
 from core import catalog_file, terms
 from core import settings as environment
 from core.catalog import Catalog
+from core.commands.users import users
 from core.errors import SettingsError
 from core.settings import Settings
 
@@ -214,6 +214,9 @@ def revoke_key(key_id: UUID) -> None:
     with services() as house, house.database.transaction() as session:
         if not ledger_keys.revoke(session, key_id):
             raise click.ClickException(f"there is no key {key_id} in force")
+
+
+cli.add_command(users)
 
 
 @cli.group()

@@ -1,0 +1,48 @@
+"""What people did to the house: written in the transaction that does it, read by the page of the audit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from core.orm import AuditEntry
+
+# Who acts at the command line.
+CLI = "cli"
+
+
+def record(  # noqa: PLR0913 - who, what, to what, why, and with what
+    session: Session,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    why: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Say who did what: `action` as verb and noun with a dot, `provider.pause`; `subject` as noun and name.
+
+    `detail` is what it was done with; no secrets.
+    """
+    entry = {"actor": actor, "action": action, "subject": subject, "why": why or None}
+    session.execute(insert(AuditEntry).values(**entry, detail=dict(detail) if detail else None))
+
+
+def page(
+    session: Session,
+    *,
+    before: int | None = None,
+    subject: str | None = None,
+    actor: str | None = None,
+    limit: int,
+) -> Sequence[AuditEntry]:
+    """Newest first; those before the entry `before`."""
+    entries = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    if before is not None:
+        entries = entries.where(AuditEntry.id < before)
+    if subject is not None:
+        entries = entries.where(AuditEntry.subject == subject)
+    if actor is not None:
+        entries = entries.where(AuditEntry.actor == actor)
+    return session.scalars(entries).all()
