@@ -29,6 +29,7 @@ from api import (
 from api.auth import Gate
 from api.batches import views as batches
 from api.bodies import read_json
+from api.dashboard import routes as dashboard
 from api.lookout import Lookout
 from api.reference import Reference
 from api.waiting import WaitingRoom
@@ -90,6 +91,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
         return health.ready(services)
 
     _serve_reference(app, services)
+    app.register_blueprint(dashboard.blueprint(services))
     return app
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from core import hosts
@@ -24,6 +25,17 @@ def address(text: str) -> str:
     return text.rstrip("/")
 
 
+def collector(text: str) -> str:
+    """The address of an OpenTelemetry collector. Raises ValueError; SettingsError without what speaks to one."""
+    try:
+        speaks = find_spec("opentelemetry.exporter.otlp.proto.http")
+    except ModuleNotFoundError:
+        speaks = None
+    if speaks is None:
+        raise SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT needs an extra: pip install 'darkroom[tracing]'")
+    return address(text)
+
+
 def duration(text: str) -> float:
     """Seconds, more than none. Raises ValueError."""
     seconds = float(text)
@@ -38,6 +50,13 @@ def hour_or_more(text: str) -> int:
     if seconds < HOUR_SECONDS:
         raise ValueError(text)
     return seconds
+
+
+def yes_or_no(text: str) -> bool:
+    """Raises ValueError."""
+    if text not in {"yes", "no"}:
+        raise ValueError(text)
+    return text == "yes"
 
 
 def split(text: str) -> Literal["crop", "upscale"]:
@@ -66,7 +85,10 @@ class Settings:
     wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
     catalog: str | None = variable("DARKROOM_CATALOG", default=None)
     most_output_seconds: int = variable("DARKROOM_MOST_OUTPUT_SECONDS", parse=hour_or_more, default=30 * 86_400)
+    hide_prompts: bool = variable("DARKROOM_HIDE_PROMPTS", parse=yes_or_no, default=False)
     webhook_hosts: tuple[AllowedHost, ...] = variable("DARKROOM_WEBHOOK_HOSTS", parse=hosts.allowed, default=())
+
+    otlp_endpoint: str | None = variable("OTEL_EXPORTER_OTLP_ENDPOINT", parse=collector, default=None)
 
     openai_api_key: str | None = variable("OPENAI_API_KEY", secret=True, default=None)
     openai_base_url: str = variable("OPENAI_BASE_URL", parse=address, default="https://api.openai.com/v1")

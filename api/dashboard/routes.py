@@ -1,0 +1,71 @@
+"""The operators' pages: every URL below /ops on one screen."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from api.dashboard import access, audit, pulse, sign_in, wording
+from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, View
+from api.dashboard.glass import Glass
+from core.bootstrap import Services
+from core.states import Role
+
+log = structlog.get_logger()
+
+STATIC = Path(__file__).resolve().parents[1] / "static" / "ops"
+
+# What everybody sees who is signed in.
+PAGES: dict[str, View] = {
+    "/audit": audit.show,
+}
+# What a role may do.
+ACTIONS: dict[str, tuple[Role, View]] = {}
+
+
+def blueprint(services: Services) -> Blueprint:
+    glass = Glass()
+    door = Door(services, glass)
+    ops = Blueprint("ops", __name__, url_prefix="/ops", static_folder=str(STATIC), static_url_path="/static")
+    ops.after_request(access.protect)
+    _add(ops, "GET", "/sign-in", sign_in.form)
+    _add(ops, "POST", "/sign-in", lambda: sign_in.sign_in(services))
+    _add(ops, "POST", "/sign-out", door.action(Role.VIEWER, sign_in.sign_out))
+    _add(ops, "GET", "/stream", door.page(lambda _: pulse.stream(services.database, glass)))
+    for path, view in PAGES.items():
+        _add(ops, "GET", path, door.page(view))
+    for path, (role, view) in ACTIONS.items():
+        _add(ops, "POST", path, door.action(role, view))
+    _add(ops, "GET", "/<path:unknown>", lambda unknown: _fault(404, f"There is no page /ops/{unknown}."))
+    _tell_faults(ops)
+    for name, wording_filter in wording.FILTERS.items():
+        ops.add_app_template_filter(wording_filter, name)
+    return ops
+
+
+def _add(ops: Blueprint, method: str, path: str, view: Callable[..., ResponseReturnValue]) -> None:
+    name = f"{method} {path}".replace(".", "_")
+    ops.add_url_rule(path, endpoint=name, view_func=view, methods=[method])
+
+
+def _tell_faults(ops: Blueprint) -> None:
+    """For people: the API's envelopes are for programs."""
+    ops.register_error_handler(NotSignedIn, access.to_sign_in)
+    ops.register_error_handler(NotAllowed, lambda _: _fault(403, "Your role does not go that far."))
+    ops.register_error_handler(ForeignForm, lambda _: _fault(403, "This form did not come from a page of ours."))
+    ops.register_error_handler(HTTPException, lambda error: _fault(error.code or 500, error.description or ""))
+    ops.register_error_handler(SQLAlchemyError, _database_failed)
+
+
+def _database_failed(error: Exception) -> tuple[str, int]:
+    log.error("page.failed", path=request.path, error=str(error).partition("\n")[0])
+    return _fault(503, "The database did not answer in time. Narrow the view down, or try again in a moment.")
+
+
+def _fault(status: int, message: str) -> tuple[str, int]:
+    theme = request.cookies.get("ops_theme", "auto")
+    return render_template("ops/fault.html", status=status, message=message, theme=theme), status

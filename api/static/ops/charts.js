@@ -1,0 +1,98 @@
+// Draws every .plot from its data-plot, in the colours of the style sheet; api/dashboard/charts.py makes that.
+"use strict";
+
+const charts = (() => {
+  const drawn = new Map();
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim() || "gray";
+  // light-dark() is resolved only where it is used as a colour.
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  const resolved = (name) => {
+    probe.style.color = `var(--${name})`;
+    document.body.append(probe);
+    const value = getComputedStyle(probe).color;
+    probe.remove();
+    return value || colour(name);
+  };
+  const faded = (shade, share) => `color-mix(in srgb, ${shade} ${share}%, transparent)`;
+
+  const inSeconds = (value) => {
+    if (value == null) return "";
+    if (value < 1) return `${Math.round(value * 1000)} ms`;
+    if (value < 90) return `${+value.toPrecision(3)} s`;
+    if (value < 5400) return `${Math.round(value / 60)} m`;
+    return `${Math.round(value / 3600)} h`;
+  };
+  const inDollars = (value) => (value == null ? "" : `$${value >= 10 ? Math.round(value) : +value.toPrecision(2)}`);
+  const inNumbers = (value) => (value == null ? "" : value >= 10000 ? `${+(value / 1000).toPrecision(3)}k` : `${value}`);
+  const UNITS = { seconds: inSeconds, dollars: inDollars, jobs: inNumbers };
+
+  function stacked(series) {
+    const sums = [];
+    return series.map((each) => each.values.map((value, at) => (sums[at] = (sums[at] || 0) + (value || 0))));
+  }
+
+  function data(plot) {
+    return [plot.x, ...(plot.kind === "stack" ? stacked(plot.series) : plot.series.map((each) => each.values))];
+  }
+
+  function options(plot, box) {
+    const soft = resolved("soft"), line = resolved("line"), say = UNITS[plot.unit];
+    const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+    const lines = plot.series.map((each, at) => {
+      const shade = resolved(each.colour);
+      const fill = plot.kind === "stack" ? faded(shade, 55) : plot.kind === "bars" ? faded(shade, 80) : undefined;
+      const bars = plot.kind === "bars" ? uPlot.paths.bars({ size: [0.8, 40], gap: 1 }) : undefined;
+      return { label: each.label, stroke: shade, width: plot.kind === "bars" ? 0 : 1.5, fill, paths: bars,
+               dash: each.dashed ? [4, 4] : undefined, points: { show: plot.x.length < 3 }, spanGaps: false, _at: at };
+    });
+    const bands = plot.kind === "stack" ? plot.series.slice(1).map((_, at) => ({ series: [at + 2, at + 1] })) : [];
+    return {
+      width: box.clientWidth, height: box.clientHeight, series: [{}, ...lines], bands,
+      legend: { show: false },
+      cursor: { points: { size: 5 }, drag: { x: true, y: false, setScale: false } },
+      scales: { x: { time: true }, y: plot.log ? { distr: 3, log: 10 } : { range: (_, __, most) => [0, Math.max(most * 1.05, 1e-9)] } },
+      axes: [{ ...axis, space: 70 }, { ...axis, size: 52, values: (_, ticks) => ticks.map(say), space: 34 }],
+      hooks: { setSelect: [(chart) => zoom(chart)], setCursor: [(chart) => point(chart, plot, say, box)] },
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+    };
+  }
+
+  // Dragging over a chart narrows the view to that time; the address says so.
+  function zoom(chart) {
+    if (chart.select.width < 8) return;
+    const address = new URL(location.href);
+    const [from, to] = [0, chart.select.width].map((at) => chart.posToVal(chart.select.left + at, "x"));
+    address.searchParams.set("from", new Date(from * 1000).toISOString().slice(0, 19) + "Z");
+    address.searchParams.set("to", new Date(to * 1000).toISOString().slice(0, 19) + "Z");
+    for (const gone of ["window", "before", "after"]) address.searchParams.delete(gone);
+    location.assign(address);
+  }
+
+  function point(chart, plot, say, box) {
+    const at = chart.cursor.idx;
+    box.title = at == null ? "" : [new Date(plot.x[at] * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC",
+      ...plot.series.map((each) => `${each.label}: ${say(each.values[at]) || "–"}`)].join("\n");
+  }
+
+  function draw(box) {
+    const text = box.dataset.plot, before = drawn.get(box);
+    if (before && before.text === text && before.width === box.clientWidth) return;
+    if (before) before.chart.destroy();
+    const plot = JSON.parse(text);
+    if (!box.clientWidth || !plot.x.length) { drawn.delete(box); return; }
+    drawn.set(box, { text, width: box.clientWidth, chart: new uPlot(options(plot, box), data(plot), box) });
+  }
+
+  function redraw() {
+    for (const box of drawn.keys()) if (!box.isConnected) { drawn.get(box).chart.destroy(); drawn.delete(box); }
+    document.querySelectorAll(".plot").forEach(draw);
+  }
+
+  function recolour() {
+    drawn.forEach((each) => (each.text = ""));
+    redraw();
+  }
+
+  return { redraw, recolour };
+})();

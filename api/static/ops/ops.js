@@ -1,0 +1,149 @@
+// What a page of the dashboard does besides being read: stays live, listens to keys, remembers choices.
+"use strict";
+
+const root = document.documentElement;
+const remember = (name, value) => (document.cookie = `ops_${name}=${value}; path=/ops; max-age=31536000; samesite=strict`);
+
+// --- Live: a tick has the page fetched again and its #live morphed into what it is now.
+const pulse = document.getElementById("pulse");
+let paused = false, missed = false;
+
+function show(state, says) {
+  pulse.dataset.state = state;
+  pulse.textContent = says;
+}
+
+function busy() {
+  const field = document.activeElement;
+  const typing = field && field.matches("#live input:not([type=checkbox]), #live select, #live textarea");
+  return document.hidden || typing || document.querySelector("#live :popover-open") !== null;
+}
+
+function beat(at) {
+  if (paused) return;
+  if (busy()) { missed = true; return; }
+  missed = false;
+  show("live", `live · ${at} UTC`);
+  htmx.trigger(document.body, "tick");
+}
+
+function listen() {
+  const stream = new EventSource("/ops/stream");
+  stream.onopen = () => paused || show("live", "live");
+  stream.addEventListener("tick", (event) => beat(event.data));
+  stream.addEventListener("blind", (event) => show("lost", event.data));
+  stream.onerror = () => {
+    show("lost", "disconnected");
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+  };
+}
+
+function pause() {
+  paused = !paused;
+  show(paused ? "paused" : "live", paused ? "paused" : "live");
+  if (!paused) htmx.trigger(document.body, "tick");
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && missed && !paused) { missed = false; htmx.trigger(document.body, "tick"); }
+});
+// Signed out meanwhile: the answer is the page to sign in at.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.detail.serverResponse.includes('id="live"')) location.reload();
+});
+
+// What its user is doing with the page survives a morph: charts are drawn, not written; ticks and folds are theirs.
+Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
+  if (!(old instanceof Element)) return true;
+  if (old.matches(".plot")) {
+    if (old.dataset.plot !== fresh.dataset.plot) old.dataset.plot = fresh.dataset.plot;
+    old.setAttribute("aria-label", fresh.getAttribute("aria-label"));
+    return false;
+  }
+  if (old.matches("input[type=checkbox]")) return false;
+  if (old.matches("details") && old.open) fresh.setAttribute("open", "");
+  if (old.hasAttribute("data-at")) fresh.setAttribute("data-at", "");
+  return true;
+};
+document.addEventListener("htmx:afterSettle", () => { charts.redraw(); counted(); });
+addEventListener("resize", () => charts.redraw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.recolour());
+
+// --- Choices
+const CHOICES = { theme: ["auto", "light", "dark"], times: ["relative", "utc"], pictures: ["blurred", "shown"] };
+
+function turn(name) {
+  const values = CHOICES[name];
+  const value = values[(values.indexOf(root.dataset[name]) + 1) % values.length];
+  root.dataset[name] = value;
+  if (name !== "pictures") remember(name, value);
+  if (name === "theme") charts.recolour();
+}
+
+// --- Rows: the one at which the keys are, those that are selected
+const rows = () => [...document.querySelectorAll("#live tbody tr[data-href]")];
+
+function go(step) {
+  const all = rows(), at = all.findIndex((row) => row.hasAttribute("data-at"));
+  const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+  if (!next) return;
+  all.forEach((row) => row.removeAttribute("data-at"));
+  next.setAttribute("data-at", "");
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function counted() {
+  const boxes = [...document.querySelectorAll("input[data-row]")], chosen = boxes.filter((box) => box.checked);
+  document.querySelectorAll("[data-chosen]").forEach((each) => (each.textContent = chosen.length));
+  document.querySelectorAll("[data-when-chosen]").forEach((each) => (each.hidden = chosen.length === 0));
+  const all = document.querySelector("input[data-all]");
+  if (all) { all.checked = boxes.length > 0 && chosen.length === boxes.length; all.indeterminate = chosen.length > 0 && !all.checked; }
+}
+
+let last = null;
+document.addEventListener("click", (event) => {
+  const box = event.target.closest("input[data-row], input[data-all]");
+  if (box && box.dataset.all !== undefined) document.querySelectorAll("input[data-row]").forEach((each) => (each.checked = box.checked));
+  if (box && box.dataset.row !== undefined) {
+    const all = [...document.querySelectorAll("input[data-row]")];
+    if (event.shiftKey && last) {
+      const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
+      all.slice(from, to + 1).forEach((each) => (each.checked = box.checked));
+    }
+    last = box;
+  }
+  if (box) counted();
+  const toggle = event.target.closest("[data-toggles]");
+  if (toggle) turn(toggle.dataset.toggles);
+  const copied = event.target.closest("[data-copies]");
+  if (copied) navigator.clipboard.writeText(document.getElementById(copied.dataset.copies).textContent).then(() => (copied.textContent = "copied"));
+});
+// A choice in a list of filters is the wish to see it.
+document.addEventListener("change", (event) => { if (event.target.matches("[data-submits]")) event.target.form.requestSubmit(); });
+
+// --- Keys
+const PLACES = { o: "", j: "jobs", b: "batches", g: "gallery", p: "providers", w: "workers", k: "keys", m: "money", h: "webhooks", u: "operations", a: "audit" };
+const at = () => document.querySelector("#live tbody tr[data-at]");
+const KEYS = {
+  "/": () => document.querySelector("[data-search]")?.focus(),
+  "?": () => document.getElementById("help").togglePopover(),
+  j: () => go(1), k: () => go(-1),
+  Enter: () => at() && location.assign(at().dataset.href),
+  x: () => { const box = at()?.querySelector("input[data-row]"); if (box) { box.checked = !box.checked; counted(); } },
+  b: () => turn("pictures"), t: () => turn("theme"), u: () => turn("times"), p: pause,
+};
+let going = 0;
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches("input:not([type=checkbox]), select, textarea")) { if (event.key === "Escape") event.target.blur(); return; }
+  if (event.key === "Enter" && event.target.matches("a, button, summary")) return;
+  const place = Date.now() - going < 1200 ? PLACES[event.key] : undefined;
+  going = event.key === "g" && place === undefined ? Date.now() : 0;
+  if (place !== undefined) location.assign(`/ops/${place}`);
+  else if (event.key !== "g" && KEYS[event.key]) { event.preventDefault(); KEYS[event.key](); }
+});
+
+pulse.addEventListener("click", pause);
+charts.redraw();
+counted();
+listen();
