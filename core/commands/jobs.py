@@ -1,0 +1,41 @@
+"""`darkroom jobs`: what became of a job, and calling one off."""
+
+from uuid import UUID
+
+import click
+
+from core.commands.terminal import services
+
+
+@click.group()
+def jobs() -> None:
+    """Jobs on the ledger."""
+
+
+@jobs.command("show")
+@click.argument("job_id", type=click.UUID)
+def show_job(job_id: UUID) -> None:
+    """Tell what happened to a job, and what it may have cost."""
+    from core import calls, results
+
+    with services() as house, house.database.transaction() as session:
+        job = results.job(session, job_id)
+        if job is None:
+            raise click.ClickException(f"there is no job {job_id}")
+        click.echo(f"{job.id}  {job.state}  {job.model} by {job.provider}  request {job.request_id}")
+        for event in results.history(session, job_id):
+            detail = f"  {event.detail['kind']}: {event.detail['message']}" if event.detail else ""
+            click.echo(f"{event.at:%Y-%m-%d %H:%M:%S.%f}  attempt {event.attempt}  {event.event}{detail}")
+        for call in calls.of_job(session, job_id):
+            click.echo(f"{call.sent_at:%Y-%m-%d %H:%M:%S.%f}  attempt {call.attempt}  call {call.outcome}")
+
+
+@jobs.command("cancel")
+@click.argument("job_id", type=click.UUID)
+def cancel_job(job_id: UUID) -> None:
+    """Settle a job as cancelled. A provider call under way is finished, and paid for."""
+    from core import cancellation
+
+    with services() as house:
+        if not cancellation.cancel(house.database, house.notifier, job_id):
+            raise click.ClickException(f"there is no job {job_id} that could be cancelled")
