@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from api.dashboard import access, audit, pulse, sign_in, wording
+from api.dashboard import access, audit, keys, pulse, sign_in, wording
 from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, View
 from api.dashboard.glass import Glass
 from core.bootstrap import Services
@@ -21,10 +21,16 @@ STATIC = Path(__file__).resolve().parents[1] / "static" / "ops"
 
 # What everybody sees who is signed in.
 PAGES: dict[str, View] = {
+    "/keys": keys.show,
+    "/keys/<uuid:key_id>": keys.one,
     "/audit": audit.show,
 }
 # What a role may do.
-ACTIONS: dict[str, tuple[Role, View]] = {}
+ACTIONS: dict[str, tuple[Role, View]] = {
+    "/keys": (Role.ADMIN, keys.create),
+    "/keys/<uuid:key_id>": (Role.ADMIN, keys.change),
+    "/keys/<uuid:key_id>/revoke": (Role.ADMIN, keys.revoke),
+}
 
 
 def blueprint(services: Services) -> Blueprint:

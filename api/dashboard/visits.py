@@ -1,6 +1,7 @@
 """One look at the dashboard, or one action: who it is, what was asked for, and what may be shown."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from flask import Response, redirect, render_template, request
@@ -71,6 +72,7 @@ class Visit:
             title=title,
             section=section,
             sections=SECTIONS,
+            now=datetime.now(UTC),
             notice=request.cookies.get(NOTICE),
             theme=request.cookies.get("ops_theme", "auto"),
             times=request.cookies.get("ops_times", "relative"),

@@ -1,0 +1,138 @@
+"""Who comes in, how far, and by which forms."""
+
+from collections.abc import Callable
+
+from flask.testing import FlaskClient
+
+from core import users
+from core.bootstrap import Services
+from core.orm import AuditEntry
+from core.states import Role
+from tests.integration.api.dashboard.conftest import PASSWORD, Visitor
+
+BROWSER = {"Accept": "text/html"}
+
+
+def test_a_stranger_is_sent_to_sign_in_and_back_to_the_page_afterwards(
+    client: FlaskClient, services: Services
+) -> None:
+    with services.database.transaction() as session:
+        users.create(session, "grace-returns", Role.VIEWER, PASSWORD)
+
+    asked = client.get("/ops/audit?actor=cli", headers=BROWSER)
+    signed_in = client.post(
+        asked.headers["Location"], data={"name": "grace-returns", "password": PASSWORD, "to": "/ops/audit"}
+    )
+
+    assert asked.status_code == 303
+    assert asked.headers["Location"] == "/ops/sign-in?to=/ops/audit%3Factor%3Dcli"
+    assert signed_in.headers["Location"] == "/ops/audit"
+    assert client.get("/ops/audit", headers=BROWSER).status_code == 200
+
+
+def test_a_stranger_reads_neither_page_nor_stream(client: FlaskClient) -> None:
+    page = client.get("/ops/keys", headers=BROWSER)
+    stream = client.get("/ops/stream", headers={"Accept": "text/event-stream"})
+
+    assert page.status_code == 303
+    assert stream.status_code == 401
+
+
+def test_a_wrong_password_does_not_tell_whether_the_name_was_right(
+    client: FlaskClient, services: Services
+) -> None:
+    with services.database.transaction() as session:
+        users.create(session, "grace-known", Role.VIEWER, PASSWORD)
+
+    known = client.post("/ops/sign-in", data={"name": "grace-known", "password": "not hers at all"})
+    unknown = client.post("/ops/sign-in", data={"name": "nobody", "password": "not hers at all"})
+
+    assert known.status_code == unknown.status_code == 403
+    assert known.text.replace("grace-known", "") == unknown.text.replace("nobody", "")
+
+
+def test_guessing_is_slowed_down_also_for_the_right_password(client: FlaskClient, services: Services) -> None:
+    with services.database.transaction() as session:
+        users.create(session, "grace-guessed", Role.ADMIN, PASSWORD)
+
+    for guess in range(5):
+        client.post("/ops/sign-in", data={"name": "grace-guessed", "password": f"guess number {guess}"})
+    response = client.post("/ops/sign-in", data={"name": "grace-guessed", "password": PASSWORD})
+
+    assert response.status_code == 429
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_paths(client: FlaskClient, services: Services) -> None:
+    with services.database.transaction() as session:
+        users.create(session, "grace-cookie", Role.VIEWER, PASSWORD)
+
+    response = client.post("/ops/sign-in", data={"name": "grace-cookie", "password": PASSWORD})
+
+    cookie = response.headers["Set-Cookie"]
+    assert all(part in cookie for part in ("HttpOnly", "SameSite=Lax", "Path=/ops", "Max-Age=43200"))
+
+
+def test_nobody_is_led_to_another_host(client: FlaskClient, services: Services) -> None:
+    with services.database.transaction() as session:
+        users.create(session, "grace-led", Role.VIEWER, PASSWORD)
+
+    given = {"name": "grace-led", "password": PASSWORD, "to": "https://evil.example/ops/"}
+    response = client.post("/ops/sign-in", data=given)
+
+    assert response.headers["Location"] == "/ops/"
+
+
+def test_who_signs_out_is_out_also_with_the_cookie_kept(viewer: Visitor) -> None:
+    kept = viewer.client.get_cookie("ops_session", path="/ops")
+    assert kept
+
+    viewer.post("/ops/sign-out")
+    viewer.client.set_cookie("ops_session", kept.value, path="/ops")
+
+    assert viewer.client.get("/ops/audit", headers=BROWSER).status_code == 303
+
+
+def test_a_form_without_its_token_does_nothing(admin: Visitor) -> None:
+    response = admin.client.post("/ops/keys", data={"name": "forged"})
+
+    assert response.status_code == 403
+    assert "forged" not in admin.get("/ops/keys")
+
+
+def test_a_form_on_a_page_of_another_host_does_nothing(admin: Visitor) -> None:
+    fields = {"form_token": admin.token(), "name": "forged"}
+    response = admin.client.post("/ops/keys", data=fields, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert response.status_code == 403
+    assert "forged" not in admin.get("/ops/keys")
+
+
+def test_who_is_disabled_is_out_at_once(viewer: Visitor, services: Services) -> None:
+    with services.database.transaction() as session:
+        users.disable(session, viewer.name)
+
+    assert viewer.client.get("/ops/audit", headers=BROWSER).status_code == 303
+
+
+def test_browsers_may_load_nothing_from_elsewhere_and_run_nothing_inline(viewer: Visitor) -> None:
+    response = viewer.client.get("/ops/audit")
+
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "<script>" not in response.text
+    assert " style=" not in response.text
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_page_that_is_not_there_says_so_to_people(viewer: Visitor) -> None:
+    response = viewer.client.get("/ops/nothing-here")
+
+    assert response.status_code == 404
+    assert "There is no page /ops/nothing-here." in response.text
+
+
+def test_signing_in_is_audited(viewer: Visitor, last_entry: Callable[[], AuditEntry]) -> None:
+    entry = last_entry()
+
+    assert (entry.actor, entry.action) == (viewer.name, "user.sign_in")
