@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, literal, select, true
 from sqlalchemy.orm import Session
 
 from core import admission, images, keys, ledger, results, submissions
@@ -83,6 +83,19 @@ def queue(services: Services, caller: Caller, **given: Any) -> UUID:
     with services.database.transaction() as session:
         run(session, submissions.recording(make_submission(services, job_id, caller, **given), slots=slots))
     return job_id
+
+
+def copy(services: Services, job_id: UUID, number: int, **changed: Any) -> None:
+    """So many more jobs like this one, free of charge, that differ in these columns."""
+    given = {column.name for column in Job.__table__.columns} - {"id", "unit_price", "price", *changed}
+    columns = ("id", "unit_price", "price", *given, *changed)
+    values = [func.uuidv7(), literal(0), literal(0), *(Job.__table__.c[name] for name in given)]
+    values += [literal(value, Job.__table__.c[name].type) for name, value in changed.items()]
+    source = (
+        select(*values).join_from(Job, func.generate_series(1, number).alias(), true()).where(Job.id == job_id)
+    )
+    with services.database.transaction() as session:
+        session.execute(insert(Job).from_select(columns, source))
 
 
 def claim(services: Services, job_id: UUID, *, worker: str = "worker-1") -> Claim:

@@ -12,12 +12,14 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import admission, failover, files, idempotency, images, ledger, logs, waiting_calls
+from core import admission, failover, files, idempotency, images, ledger, logs, users, waiting_calls
 from core.bootstrap import Services, assemble
 from core.database import Database
 from core.errors import StoreUnavailable
+from core.operations import exports
 from core.settings import Settings
 from workers.deliveries import Deliverer
+from workers.operations import Operator
 from workers.targets import Targets
 
 TICK_SECONDS = 0.5
@@ -36,12 +38,14 @@ def run(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0}
-    duties |= {sweep: 30.0, sweep_files: 30.0, forget: 60.0}
+    duties |= {sweep: 30.0, sweep_files: 30.0, sweep_exports: 60.0, forget: 60.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     telling = Database(settings.database_url, connections=CONNECTIONS)
     deliverer = Deliverer(telling, Targets(settings.webhook_hosts))
     deliverer.start()
+    operator = Operator(services)
+    operator.start()
     log.info("scheduler.ready")
     while not stop.wait(TICK_SECONDS):
         for duty, seconds in duties.items():
@@ -49,6 +53,7 @@ def run(settings: Settings) -> None:
                 due[duty] = time.monotonic() + seconds
                 attend(duty, services)
     deliverer.stop()
+    operator.stop()
     services.close()
 
 
@@ -122,8 +127,15 @@ def sweep_files(services: Services) -> None:
         log.info("files.swept", files=swept)
 
 
+def sweep_exports(services: Services) -> None:
+    """Delete what operators had exported a day ago."""
+    if swept := exports.sweep(services.database, services.storage):
+        log.info("exports.swept", exports=swept)
+
+
 def forget(services: Services) -> None:
-    """Drop what was kept only to recognise calls that come again."""
+    """Drop what was kept to recognise calls that come again, and sign-ins that are over."""
     with services.database.transaction() as session:
         waiting_calls.forget(session)
         idempotency.forget(session)
+        users.forget_expired(session)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.offers import RATE
 from core.orm.base import Base, now, one_of
 from core.states import (
     SETTLED,
@@ -40,7 +41,10 @@ class Provider(Base):
     """
 
     __tablename__ = "providers"
-    __table_args__ = (CheckConstraint("slots >= 0", name="slots_not_negative"),)
+    __table_args__ = (
+        CheckConstraint("slots >= 0", name="slots_not_negative"),
+        CheckConstraint(f"rate ~ '{RATE}'", name="rate"),
+    )
 
     name: Mapped[str] = mapped_column(primary_key=True)
     slots: Mapped[int]
@@ -73,12 +77,9 @@ class Job(Base):
         CheckConstraint("charged <= price", name="charged_within_price"),
         CheckConstraint("(batch_id IS NULL) = (line IS NULL)", name="batch_has_lines"),
         Index("ix_jobs_of_key", "key_id", "id"),
-        Index(
-            "ix_jobs_unhappy",
-            "state",
-            "id",
-            postgresql_where=one_of("state", (JobState.FAILED, JobState.CANCELLED)),
-        ),
+        # All that operators look for by its state: nearly every job is completed.
+        Index("ix_jobs_not_completed", "state", "id", postgresql_where=f"state <> '{JobState.COMPLETED}'"),
+        Index("ix_jobs_retry_of", "retry_of", postgresql_where="retry_of IS NOT NULL"),
         Index("uq_jobs_line", "batch_id", "line", unique=True, postgresql_where="batch_id IS NOT NULL"),
         Index(
             "ix_jobs_metadata",

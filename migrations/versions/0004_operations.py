@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("store_seconds", sa.Double(), server_default="0", nullable=False),
         sa.Column("total_seconds", sa.Double(), server_default="0", nullable=False),
         sa.CheckConstraint("grain IN ('minute', 'hour', 'ever')", name=op.f("ck_history_grain")),
-        sa.PrimaryKeyConstraint("grain", "at", "provider", "model", "lane", "key_id", name=op.f("pk_history")),
+        sa.PrimaryKeyConstraint("grain", "key_id", "at", "provider", "model", "lane", name=op.f("pk_history")),
     )
     op.create_table(
         "operations",
@@ -110,6 +110,9 @@ def upgrade() -> None:
         sa.Column("done", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("skipped", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "reasons", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
+        ),
         sa.Column("position", sa.Uuid(), nullable=True),
         sa.Column("result", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -218,11 +221,14 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("delivered_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
     op.add_column("jobs", sa.Column("retry_of", sa.Uuid(), nullable=True))
     op.create_index(
-        "ix_jobs_unhappy",
+        "ix_jobs_retry_of", "jobs", ["retry_of"], unique=False, postgresql_where="retry_of IS NOT NULL"
+    )
+    op.create_index(
+        "ix_jobs_not_completed",
         "jobs",
         ["state", "id"],
         unique=False,
-        postgresql_where="state IN ('failed', 'cancelled')",
+        postgresql_where="state <> 'completed'",
     )
     op.drop_constraint(op.f("fk_postings_job_id"), "postings", type_="foreignkey")
     op.drop_constraint(op.f("fk_postings_batch_id"), "postings", type_="foreignkey")
@@ -238,7 +244,13 @@ def upgrade() -> None:
     )
     op.add_column("providers", sa.Column("draining", sa.Boolean(), server_default="false", nullable=False))
     op.add_column("providers", sa.Column("rate", sa.Text(), nullable=True))
+    op.create_check_constraint(
+        op.f("ck_providers_rate"),
+        "providers",
+        "rate ~ '^[1-9][0-9]{0,8}/([1-9][0-9]{0,4} )?(second|minute|hour|day)s?$'",
+    )
     op.execute(ADD_COUNTS)
+    op.execute("INSERT INTO watermarks (name) VALUES ('history')")
     op.execute(
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"

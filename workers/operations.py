@@ -1,0 +1,82 @@
+"""The operator's hand: does operations on many jobs, beside the scheduler's duties and never in their way.
+
+What it takes up is leased in the ledger: that of one that dies is taken on from where it was.
+"""
+
+from threading import Event, Thread
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerDown
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.bootstrap import Services
+from core.errors import StoreUnavailable
+from core.operations import exports, portions
+from core.operations.deeds import Done
+from core.orm import Operation
+from core.states import OperationKind
+
+TICK_SECONDS = 1.0
+PARTING_SECONDS = 3.0
+
+log = structlog.get_logger()
+
+
+class Operator:
+    """One a process, one operation at a time."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._stopping = Event()
+        self._loop = Thread(target=self._run, name="operator", daemon=True)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Go no further. What is left is taken up once its lease is over."""
+        self._stopping.set()
+        self._loop.join(PARTING_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(TICK_SECONDS):
+            try:
+                while not self._stopping.is_set() and self.work():
+                    pass
+            except (SQLAlchemyError, BrokerDown, OSError, StoreUnavailable) as error:
+                log.warning("operation.interrupted", error=str(error).partition("\n")[0])
+
+    def work(self) -> bool:
+        """Do what one operation has to do. False where there is none."""
+        with self._services.database.transaction() as session:
+            operation = portions.take(session)
+        if operation is None:
+            return False
+        log.info("operation.taken", operation=str(operation.id), kind=operation.kind)
+        if operation.kind is OperationKind.EXPORT:
+            exports.export(self._services.database, self._services.storage, operation, goes_on=self._goes_on)
+        else:
+            while self._goes_on() and self._advance(operation):
+                pass
+        return True
+
+    def _goes_on(self) -> bool:
+        return not self._stopping.is_set()
+
+    def _advance(self, operation: Operation) -> bool:
+        """Do a portion; whether another one follows."""
+        with self._services.database.transaction() as session:
+            portion = portions.next_portion(session, operation)
+        with self._services.database.transaction() as session:
+            done = portions.advance(session, self._services.catalog, operation, portion)
+        if done is None:
+            return False
+        self._tell(done)
+        operation.position = portion.last
+        return portion.last is not None
+
+    def _tell(self, done: Done) -> None:
+        for job_id in done.settled:
+            self._services.notifier.announce(job_id)
+        for provider in done.providers:
+            self._services.intake.start_due(provider)
