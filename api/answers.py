@@ -44,8 +44,8 @@ def of_job(services: Services, job_id: UUID, result: Result, checked: Checked) -
     return response
 
 
-def delivering(response: Response, lost: Callable[[], None]) -> Response:
-    """The same answer, with `lost` called where its caller did not take it to its end."""
+def delivering(response: Response, delivered: Callable[[], None], lost: Callable[[], None]) -> Response:
+    """The same answer, with one of them called: by whether its caller took it to its end."""
     whole = response.get_data()
 
     def body() -> Iterator[bytes]:
@@ -54,6 +54,7 @@ def delivering(response: Response, lost: Callable[[], None]) -> Response:
         except GeneratorExit:  # the server could not write it
             lost()
             raise
+        delivered()
 
     response.content_length = len(whole)
     response.response = body()

@@ -23,6 +23,7 @@ from api import (
     limits,
     models,
     pictures,
+    traces,
     usage,
     webhooks,
 )
@@ -80,7 +81,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
 
     @app.get("/files/<name>")
     def picture(name: str) -> ResponseReturnValue:
-        return pictures.show(services, request, name)
+        return pictures.show(services, room.receipts, request, name)
 
     @app.get("/health/live")
     def live() -> ResponseReturnValue:
@@ -246,10 +247,13 @@ def _begin() -> None:
     g.request_id = f"req_{secrets.token_hex(16)}"
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
+    if job_id := (request.view_args or {}).get("job_id"):
+        bind_contextvars(job_id=job_id)
 
 
 def _finish(response: Response) -> Response:
     seconds = time.perf_counter() - g.begun
+    traces.finish(response, seconds=seconds)
     headers.complete(response, request_id=g.request_id, seconds=seconds)
     response.headers.update(limits.headers())
     log.info(

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from flask import Request, Response, jsonify
+from flask import Request, Response, after_this_request, jsonify
 from structlog.contextvars import bind_contextvars
 
-from api import answers, calls, jobs, limits, preferences
+from api import answers, calls, jobs, limits, preferences, traces
 from api.bodies import read_json
 from api.calls import Call
 from api.errors import Restarting, Unsure, WaitTooLong
+from api.extras import is_text
 from api.preferences import Preferences
 from api.seats import Parting, Seat
 from api.validation import Checked, parse
@@ -20,6 +22,7 @@ from core import submissions
 from core.bootstrap import Services
 from core.database import UNAVAILABLE
 from core.errors import IntakeInDoubt
+from core.generation import ResponseFormat
 from core.keys import Caller
 from core.results import Result
 from core.states import Door, Lane
@@ -39,6 +42,7 @@ class Asked:
     call: Call
     preferred: Preferences
     request_id: str
+    received: dict[str, Any]
 
 
 def generate(
@@ -56,15 +60,17 @@ def generate(
         if job_id is None:
             with room.replays.refusing(call), _in_doubt(call):
                 job_id = _record(services, asked, seat)
-        if job_id != seat.job_id:
+        is_new = job_id == seat.job_id
+        if not is_new:
             room.move(seat, job_id)
+        traces.notice(job_id, is_new=is_new)
         bind_contextvars(job_id=str(job_id))
         seconds = preferred.bound(call.bound(services.settings.wait_seconds))
         outcome = room.wait(seat, seconds, request.environ.get("gunicorn.socket"))
 
     if isinstance(outcome, Result):
+        _follow_delivery(room, seat, outcome, asked.checked)
         response = answers.of_job(services, job_id, outcome, asked.checked)
-        response = answers.delivering(response, lost=lambda: room.leave(seat))
     elif preferred.applied and outcome is not Parting.HUNG_UP:
         response = _accepted(services, asked, job_id)
     else:
@@ -86,7 +92,17 @@ def _understand(services: Services, request: Request, caller: Caller, *, request
         call=calls.read(request.headers, body, caller=caller, door=preferred.door),
         preferred=preferred,
         request_id=request_id,
+        received=_received(body),
     )
+
+
+def _received(body: dict[str, Any]) -> dict[str, Any]:
+    """The body as it came, but for the prompt, which is kept once, and text that no database can keep."""
+    return {
+        name: value
+        for name, value in body.items()
+        if name != "prompt" and (not isinstance(value, str) or is_text(value))
+    }
 
 
 @contextmanager
@@ -118,8 +134,23 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
             fingerprint=call.fingerprint,
             retry_count=call.retry_count or 0,
             idempotency_key=call.name,
+            received=asked.received,
         )
     )
+
+
+def _follow_delivery(room: WaitingRoom, seat: Seat, result: Result, checked: Checked) -> None:
+    """Whatever the answer is: an error that tells how the job ended is one, too."""
+    given = result.images if checked.request.response_format is ResponseFormat.B64_JSON else []
+
+    def delivered() -> None:
+        room.receipts.deliver(seat.job_id)
+        for image in given:
+            room.receipts.fetch(image.name)
+
+    @after_this_request
+    def follow(response: Response) -> Response:
+        return answers.delivering(response, delivered, lost=lambda: room.leave(seat))
 
 
 def _accepted(services: Services, asked: Asked, job_id: UUID) -> Response:

@@ -6,9 +6,11 @@ from datetime import timedelta
 import structlog
 from flask import Request, Response
 from minio.error import S3Error
+from structlog.contextvars import bind_contextvars
 from werkzeug.datastructures import Range
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
+from api.receipts import Receipts
 from core import images
 from core.bootstrap import Services
 from core.errors import PictureExpired, PictureMissing, StoreUnavailable
@@ -22,9 +24,10 @@ def address(services: Services, name: str) -> str:
     return f"{services.settings.public_url}/files/{name}"
 
 
-def show(services: Services, request: Request, name: str) -> Response:
+def show(services: Services, receipts: Receipts, request: Request, name: str) -> Response:
     """Whole, or the one range that is asked for. Raises PictureMissing, PictureExpired, StoreUnavailable."""
     image, left = _find(services, name)
+    bind_contextvars(job_id=str(image.job_id))
     response = Response(mimetype="image/png")
     response.set_etag(image.sha256)
     response.accept_ranges = "bytes"
@@ -40,6 +43,8 @@ def show(services: Services, request: Request, name: str) -> Response:
     response.content_length = length
     if request.method == "GET" and length:
         response.response = _stream(services, image, offset=offset, length=length)
+        if image.fetched_at is None:
+            receipts.fetch(name)
     return response
 
 

@@ -71,6 +71,10 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn is untyped
         super().__init__(*arguments, **options)
         self._idle: set[socket.socket] = set()
 
+    def run(self) -> None:
+        super().run()
+        self.app.room.receipts.flush()  # by now the last answers have left
+
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEP_ALIVE.items():

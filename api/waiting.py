@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.calls import Call
 from api.hangups import Hangups
+from api.receipts import Receipts
 from api.replays import Replays
 from api.seats import Parting, Seat, Seats
 from core import results, waiting_calls
@@ -37,6 +38,7 @@ class WaitingRoom:
         self._notifier = notifier
         self.seats = Seats()
         self.replays = Replays(database, self.seats)
+        self.receipts = Receipts(database)
         self._heard: SimpleQueue[UUID | None] = SimpleQueue()
         self._poll_due = 0.0
         self._hangups: Hangups[Seat] = Hangups()
@@ -45,6 +47,7 @@ class WaitingRoom:
         self._closing = False
 
     def open(self) -> None:
+        self.receipts.open()
         for target in (self._listen, self._read, self._watch):
             Thread(target=target, name=f"waiting{target.__name__}", daemon=True).start()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from celery import Celery
 
+from core import tracing
 from core.broker import Broker, create_celery
 from core.catalog import Catalog
 from core.database import Database
@@ -39,6 +40,10 @@ class Services:
 
 def assemble(settings: Settings) -> Services:
     """Raises SettingsError for a catalog that makes no sense."""
+    if settings.otlp_endpoint:
+        from core.collector import Collector  # noqa: PLC0415 - it needs an extra that others do without
+
+        tracing.use(Collector(settings.otlp_endpoint))
     database = Database(settings.database_url)
     celery = create_celery(settings.redis_url)
     broker = Broker(celery)

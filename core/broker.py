@@ -8,6 +8,8 @@ from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 from kombu.transport import redis
 
+from core import tracing
+
 RENDER_TASK = "darkroom.render"
 
 log = structlog.get_logger()
@@ -83,12 +85,14 @@ class Broker:
         """Send each id once. A broker that is down is logged, not raised: the scheduler sends the job again."""
         try:
             for job_id in job_ids:
+                headers = tracing.sending(job_id, provider=provider)
                 self._celery.send_task(
                     RENDER_TASK,
                     args=[str(job_id)],
                     argsrepr="",  # of use to nobody: the message is its argument
                     kwargsrepr="",
                     queue=provider,
+                    headers=headers,
                     ignore_result=True,
                     result_cls=_NoResult,
                     add_to_parent=False,

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Integer, Text, Uuid, bindparam, func, insert, select, update
+from sqlalchemy import Integer, Interval, Text, Uuid, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -85,7 +86,11 @@ def accept_call(session: Session, call_id: UUID, handle: Mapping[str, Any]) -> N
     session.execute(
         update(_CALLS)
         .where(_CALLS.c.id == call_id, _CALLS.c.outcome.in_((CallOutcome.SENT, CallOutcome.ACCEPTED)))
-        .values(outcome=CallOutcome.ACCEPTED, handle=dict(handle))
+        .values(
+            outcome=CallOutcome.ACCEPTED,
+            handle=dict(handle),
+            accepted_at=func.coalesce(_CALLS.c.accepted_at, func.clock_timestamp()),
+        )
     )
 
 
@@ -104,14 +109,36 @@ def accepted(session: Session, claim: Claim) -> list[AcceptedCall]:
 _CLOSE = fixed(
     update(_CALLS)
     .where(_CALLS.c.id == Given("call_id", Uuid()))
-    .values(outcome=Given("became", Text()), ended_at=func.clock_timestamp(), error=Given("failure", JSONB()))
+    .values(
+        outcome=Given("became", Text()),
+        ended_at=func.clock_timestamp(),
+        error=Given("failure", JSONB()),
+        polls=Given("polls", Integer()),
+        arrived_at=func.clock_timestamp() - Given("since_arrival", Interval()),
+    )
 )
 
 
-def closing(call_id: UUID, outcome: CallOutcome, failure: Failure | None = None) -> Step:
-    """Records what became of a call. One that was given up as unknown meanwhile learns the truth after all."""
-    error = Jsonb(failure.to_json()) if failure else None
-    return Step(_CLOSE, {"call_id": call_id, "became": outcome.value, "failure": error})
+def closing(
+    call_id: UUID,
+    outcome: CallOutcome,
+    failure: Failure | None = None,
+    *,
+    polls: int = 0,
+    since_arrival: timedelta | None = None,
+) -> Step:
+    """Records what became of a call. One that was given up as unknown meanwhile learns the truth after all.
+
+    `since_arrival` is how long its pictures have been in hand, where there are any.
+    """
+    given = {
+        "call_id": call_id,
+        "became": outcome.value,
+        "failure": Jsonb(failure.to_json()) if failure else None,
+        "polls": polls,
+        "since_arrival": since_arrival,
+    }
+    return Step(_CLOSE, given)
 
 
 def give_up_sent_calls(session: Session, job_id: UUID) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -24,7 +25,8 @@ class Submission:
     """A checked request as it goes on the ledger.
 
     `fingerprint` is a digest of its body, by which a client's retry finds the job again, `retry_count` how often
-    the client says it has tried; `idempotency_key` is the caller's own name for it.
+    the client says it has tried; `idempotency_key` is the caller's own name for it, `received` the body as it
+    came, without the prompt.
     """
 
     job_id: UUID
@@ -40,6 +42,7 @@ class Submission:
     fingerprint: UUID | None = None
     retry_count: int = 0
     idempotency_key: str | None = None
+    received: Mapping[str, Any] | None = None
 
     @property
     def unit_price(self) -> Decimal:
@@ -62,7 +65,7 @@ _JOBS = table_of(Job)
 _FINGERPRINT = Given("fingerprint", Uuid())
 _GIVEN = (
     *("id", "provider", "model", "upstream_model", "key_id", "request_id", "request", "lane", "door", "slots"),
-    *("unit_price", "price", "metadata", "priority", "webhook_url"),
+    *("unit_price", "price", "metadata", "priority", "webhook_url", "received"),
 )
 _RESERVED = money.reserving().cte("reserved")
 _RECORDED = (
@@ -112,6 +115,7 @@ def recording(submission: Submission, *, slots: int = 1) -> Step:
             "metadata": Jsonb(dict(submission.metadata)) if submission.metadata else None,
             "priority": submission.priority,
             "webhook_url": submission.webhook_url,
+            "received": Jsonb(dict(submission.received)) if submission.received is not None else None,
             "fingerprint": submission.fingerprint,
             "retry_count": submission.retry_count,
         },

@@ -1,22 +1,24 @@
 """One provider call, from its record on the ledger to pictures that can be trusted."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy.orm import Session
 
-from core import calls, ledger
-from core.database import UNAVAILABLE, Database
+from core import calls, ledger, tracing
+from core.database import UNAVAILABLE, Database, Step
 from core.errors import Failure, FailureKind
 from core.images import Picture
 from core.ledger import Claim
 from core.states import CallOutcome
 from workers.pictures import NotAPicture, develop
 from workers.providers import polling
-from workers.providers.base import Delivered, Order, Provider, RawPicture
+from workers.providers.base import Delivered, Order, Pending, Provider, RawPicture
 from workers.providers.errors import OutcomeUnknown, ProviderError
 from workers.providers.polling import Pace
 
@@ -35,24 +37,34 @@ class Errand:
     """Some pictures of a job to be fetched.
 
     New where neither a `call_id` nor a `handle` is there yet; on record with the one, accepted with both. Pictures
-    `held` from an earlier attempt only want to be stored.
+    `held` from an earlier attempt only want to be stored. `polls` counts how often its call was asked after here;
+    `arrived` is when its pictures came, by this process's own clock.
     """
 
     positions: list[int]
     call_id: UUID | None = None
     handle: Mapping[str, Any] | None = None
     held: list[Picture] = field(default_factory=list)
+    polls: int = 0
+    arrived: float | None = None
 
     @property
     def is_new(self) -> bool:
         return not self.held and self.handle is None
+
+    def closing(self, outcome: CallOutcome, failure: Failure | None = None) -> list[Step]:
+        """Records what became of its call, where it made one."""
+        if self.call_id is None:
+            return []
+        since = None if self.arrived is None else timedelta(seconds=time.monotonic() - self.arrived)
+        return [calls.closing(self.call_id, outcome, failure, polls=self.polls, since_arrival=since)]
 
 
 class Runner:
     """Runs the errands of one provider's jobs. Thread-safe."""
 
     def __init__(self, database: Database, provider: Provider, *, pace: Pace, gate: Callable[[], None]) -> None:
-        """`gate` is passed before each new call; it raises Throttled when there is no getting through now."""
+        """`gate` is passed before each new call; it raises HeldBack when there is no getting through now."""
         self._database = database
         self._provider = provider
         self._pace = pace
@@ -64,6 +76,7 @@ class Runner:
             return errand.held
         try:
             answer = self._call(claim, errand)
+            errand.arrived = time.monotonic()
             return _develop(claim, errand, answer.pictures)
         except ProviderError as error:
             self.close(errand, Failure(error.kind, error.public))
@@ -71,29 +84,35 @@ class Runner:
 
     def close(self, errand: Errand, failure: Failure) -> None:
         """Put on record that nothing came of the errand's call."""
-        call_id = errand.call_id
-        if call_id is None:
-            return
         outcome = OUTCOMES.get(failure.kind, CallOutcome.FAILED)
         if errand.handle is not None and failure.kind is FailureKind.MISCONFIGURED:
             outcome = CallOutcome.UNKNOWN  # it was accepted; only the way to its pictures is barred
-
-        closing = calls.closing(call_id, outcome, failure)
-        self._database.insist_on([closing], seconds=ledger.LEASE.total_seconds())
+        if closing := errand.closing(outcome, failure):
+            self._database.insist_on(closing, seconds=ledger.LEASE.total_seconds())
 
     def _call(self, claim: Claim, errand: Errand) -> Delivered:
-        order = _order(claim, errand)
         if errand.handle is None:
             self._gate()
             self._open(claim, errand)
+        facts = {"provider": claim.provider, "upstream_model": claim.upstream_model}
+        with tracing.call(attempt=claim.attempt, **facts):
+            return self._submit_and_wait(claim, errand)
+
+    def _submit_and_wait(self, claim: Claim, errand: Errand) -> Delivered:
+        order = _order(claim, errand)
+
+        def ask(handle: Mapping[str, Any]) -> Delivered | Pending:
+            errand.polls += 1
+            return self._provider.poll(order, handle)
+
+        if errand.handle is None:
             answer = self._provider.submit(order)
             if isinstance(answer, Delivered):
                 return answer
             self._accept(errand, answer.handle)
         assert errand.handle is not None
         return polling.wait(
-            self._provider,
-            order,
+            ask,
             errand.handle,
             pace=self._pace,
             keep=lambda handle: self._accept(errand, handle),

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from core import admission, calls, images, ledger
+from core import admission, calls, images, ledger, tracing
 from core.bootstrap import Services
 from core.database import Step, run
 from core.errors import Failure, FailureKind, StoreUnavailable
@@ -84,16 +84,20 @@ class Executor:
         """The jobs that are being attempted now."""
         return list(self._running.values())
 
-    def execute(self, job_id: UUID) -> None:
-        """Make one attempt, if the ledger says that there is one to make."""
+    def execute(self, job_id: UUID, *, sent_by: str | None = None) -> None:
+        """Make one attempt, if the ledger says that there is one to make; `sent_by` is its message's trace."""
         attempt = self._start(job_id)
         if attempt is None:
-            log.info("job.not_claimed", job_id=str(job_id))
+            log.info("job.not_claimed", job_id=str(job_id), provider=self._name)
             return
         claim = attempt.claim
         self._running[get_ident()] = job_id
-        with bound_contextvars(job_id=str(job_id), attempt=claim.attempt, request_id=claim.request_id):
-            log.info("job.claimed", provider=self._name)
+        facts = {"attempt": claim.attempt, "provider": self._name, "request_id": claim.request_id}
+        with (
+            bound_contextvars(job_id=str(job_id), **facts),
+            tracing.attempt(job_id, sent_by=sent_by, model=claim.request.model, **facts),
+        ):
+            log.info("job.claimed")
             try:
                 self._run(attempt)
             except Overtaken:
@@ -199,8 +203,8 @@ class Executor:
         """Keep pictures on the ledger while the store is away: they are paid for."""
 
         def work(session: Session) -> None:
-            if errand.call_id:
-                run(session, calls.closing(errand.call_id, CallOutcome.DELIVERED))
+            for step in errand.closing(CallOutcome.DELIVERED):
+                run(session, step)
             if ledger.holds(session, claim):
                 images.hold(session, claim, pictures)
 
@@ -227,7 +231,7 @@ class Executor:
         if settled:
             self._services.notifier.announce(job_id)
         self._services.broker.publish(self._name, [row.id for row in admitted])
-        log.info("job.attempt_ended", provider=self._name, state=JobState.COMPLETED if settled else "overtaken")
+        log.info("job.attempt_ended", state=JobState.COMPLETED if settled else "overtaken")
 
     def _fall_short(self, attempt: Attempt, faults: list[Fault], steps: list[Step], *, called: bool) -> None:
         def move(session: Session) -> JobState | None:
@@ -256,7 +260,7 @@ class Executor:
         if state in SETTLED:
             self._services.notifier.announce(attempt.claim.job_id)
         self._services.intake.start_due(self._name)
-        log.info("job.attempt_ended", provider=self._name, state=state or "overtaken")
+        log.info("job.attempt_ended", state=state or "overtaken")
 
 
 def _left_over(session: Session, claim: Claim) -> tuple[list[Errand], int]:
@@ -272,10 +276,11 @@ def _left_over(session: Session, claim: Claim) -> tuple[list[Errand], int]:
 
 def _recording(claim: Claim, landing: Landing) -> list[Step]:
     """Puts landed pictures on the ledger, if the claim holds; that they were delivered is true either way."""
+    if not landing.stored:
+        return []
     steps = [images.recording(claim, picture, object_key) for picture, object_key in landing.stored]
-    if landing.stored and landing.errand.call_id:
-        steps.append(calls.closing(landing.errand.call_id, CallOutcome.DELIVERED))
-    if landing.stored and landing.errand.held:
+    steps += landing.errand.closing(CallOutcome.DELIVERED)
+    if landing.errand.held:
         steps.append(images.letting_go(claim.job_id, landing.errand.positions))
     return steps
 

@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from celery import Celery
+from celery import Celery, Task
 
 from core.broker import RENDER_TASK
 from workers.executor import Executor
 
 
 def register(celery: Celery, executor: Executor) -> None:
-    @celery.task(name=RENDER_TASK)  # type: ignore[untyped-decorator] # celery is untyped
-    def render(job_id: str) -> None:
-        executor.execute(UUID(job_id))
+    @celery.task(name=RENDER_TASK, bind=True)  # type: ignore[untyped-decorator] # celery is untyped
+    def render(task: Task, job_id: str) -> None:
+        executor.execute(UUID(job_id), sent_by=task.request.get("traceparent"))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,8 @@ def submitted(provider: Provider, order: Order) -> dict[str, Any]:
 
 def waited(provider: Provider, order: Order, handle: Mapping[str, Any], pace: Pace = QUICK) -> list[RawPicture]:
     hasty = Hasty(lambda: provider)
-    return wait(hasty, order, handle, pace=pace, keep=lambda _: None, wanted=lambda: True).pictures
+    ask = partial(hasty.poll, order)
+    return wait(ask, handle, pace=pace, keep=lambda _: None, wanted=lambda: True).pictures
 
 
 def told(handle: Mapping[str, Any]) -> dict[str, Any]:

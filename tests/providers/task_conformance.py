@@ -3,6 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -60,8 +61,7 @@ class TaskConformance(Conformance):
         handles = [submitted(adapter, self.order)]
 
         wait(
-            adapter,
-            self.order,
+            partial(adapter.poll, self.order),
             handles[0],
             pace=QUICK,
             keep=lambda handle: handles.append(dict(handle)),
@@ -103,7 +103,7 @@ class TaskConformance(Conformance):
         handle = submitted(adapter, self.order)
 
         with pytest.raises(Overtaken):
-            wait(adapter, self.order, handle, pace=QUICK, keep=lambda _: None, wanted=lambda: False)
+            wait(partial(adapter.poll, self.order), handle, pace=QUICK, keep=lambda _: None, wanted=lambda: False)
 
         assert (adapter.submits, adapter.polls) == (1, 1)
 
@@ -116,7 +116,7 @@ class TaskConformance(Conformance):
             handle = submitted(adapter, self.order)
             TROUBLES[trouble](line)
 
-            wait(adapter, self.order, handle, pace=QUICK, keep=lambda _: None, wanted=mending(line))
+            wait(partial(adapter.poll, self.order), handle, pace=QUICK, keep=lambda _: None, wanted=mending(line))
 
         assert adapter.polls > adapter.submits == 1
         assert len(simulator.charges()) == 1

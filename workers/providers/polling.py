@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from workers.providers.base import Delivered, Order, Pending, Provider
+from workers.providers.base import Delivered, Pending
 from workers.providers.errors import OutcomeUnknown, TaskFailed, Throttled, Unavailable
 
 log = structlog.get_logger()
@@ -26,9 +26,11 @@ class Overtaken(Exception):
     """Somebody else has the job now, or nobody wants it any more."""
 
 
-def wait(  # noqa: PLR0913 - two of them are what the loop needs of its caller
-    provider: Provider,
-    order: Order,
+Ask = Callable[[Mapping[str, Any]], Delivered | Pending]
+
+
+def wait(
+    ask: Ask,
     handle: Mapping[str, Any],
     *,
     pace: Pace,
@@ -41,7 +43,7 @@ def wait(  # noqa: PLR0913 - two of them are what the loop needs of its caller
     """
     deadline = time.monotonic() + pace.deadline
     while True:
-        answer = _ask(provider, order, handle)
+        answer = _patiently(ask, handle)
         if isinstance(answer, Delivered):
             return answer
         if answer.handle is not None:
@@ -56,10 +58,10 @@ def wait(  # noqa: PLR0913 - two of them are what the loop needs of its caller
             raise Overtaken
 
 
-def _ask(provider: Provider, order: Order, handle: Mapping[str, Any]) -> Delivered | Pending:
+def _patiently(ask: Ask, handle: Mapping[str, Any]) -> Delivered | Pending:
     """A poll that finds nobody at home costs nothing, and says nothing about the order."""
     try:
-        return provider.poll(order, handle)
+        return ask(handle)
     except TaskFailed:
         raise
     except (Unavailable, Throttled) as error:

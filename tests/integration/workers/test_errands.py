@@ -194,3 +194,40 @@ def test_what_is_paid_for_is_fetched_though_nothing_new_may_be_ordered(services:
     assert provider.orders == []
     assert stored(services, job_id) == {1}
     assert builders.state_of(services, job_id) is JobState.FAILED
+
+
+def test_a_call_knows_when_it_was_accepted_how_often_asked_after_and_when_its_pictures_came(
+    services: Services,
+) -> None:
+    job_id = builders.make_job(services)
+
+    attempt(services, FakePollingProvider(SOON, Unavailable("nobody there"), SOON), job_id)
+
+    [call] = calls_of(services, job_id)
+    assert call.polls == 4
+    assert call.accepted_at
+    assert call.arrived_at
+    assert call.ended_at
+    assert call.sent_at < call.accepted_at < call.arrived_at < call.ended_at
+
+
+def test_a_changed_handle_is_no_second_acceptance(services: Services) -> None:
+    job_id = builders.make_job(services)
+    first: list[object] = []
+    provider = FakePollingProvider(
+        lambda: first.extend(call.accepted_at for call in calls_of(services, job_id)),
+        Pending(handle={"task": 1, "upscale": 7}),
+    )
+
+    attempt(services, provider, job_id)
+
+    assert [call.accepted_at for call in calls_of(services, job_id)] == first
+
+
+def test_a_call_that_came_to_nothing_was_asked_after_all_the_same(services: Services) -> None:
+    job_id = builders.make_job(services)
+
+    attempt(services, FakePollingProvider(SOON, TaskFailed("gave up")), job_id)
+
+    [call] = calls_of(services, job_id)
+    assert (call.polls, call.arrived_at) == (2, None)
