@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from core import images, ledger
 from core.database import Database, run
 from core.notifier import Notifier
@@ -13,8 +15,15 @@ def cancel(database: Database, notifier: Notifier, job_id: UUID) -> bool:
     Pictures that have landed stay, and are charged. A provider call under way is finished, its pictures dropped.
     """
     with database.transaction() as session:
-        if not ledger.cancel(session, job_id):
+        if not settle(session, job_id):
             return False
-        run(session, images.letting_go(job_id))
     notifier.announce(job_id)
+    return True
+
+
+def settle(session: Session, job_id: UUID) -> bool:
+    """The same, as part of a transaction; once it is committed, whoever waits wants to be told."""
+    if not ledger.cancel(session, job_id):
+        return False
+    run(session, images.letting_go(job_id))
     return True

@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from api.dashboard import access, audit, keys, pulse, sign_in, wording
+from api.dashboard import access, audit, job, jobs, keys, operations, pulse, sign_in, wording
 from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, View
 from api.dashboard.glass import Glass
+from api.dashboard.thumbnails import Thumbnails
 from core.bootstrap import Services
 from core.states import Role
 
@@ -21,12 +22,22 @@ STATIC = Path(__file__).resolve().parents[1] / "static" / "ops"
 
 # What everybody sees who is signed in.
 PAGES: dict[str, View] = {
+    "/jobs": jobs.show,
+    "/jobs/<uuid:job_id>": job.show,
+    "/operations": operations.show,
+    "/operations/<uuid:operation_id>": operations.one,
+    "/operations/<uuid:operation_id>/result": operations.result,
     "/keys": keys.show,
     "/keys/<uuid:key_id>": keys.one,
     "/audit": audit.show,
 }
 # What a role may do.
 ACTIONS: dict[str, tuple[Role, View]] = {
+    "/jobs/preview": (Role.OPERATOR, jobs.preview),
+    "/jobs/<uuid:job_id>/cancel": (Role.OPERATOR, job.cancel),
+    "/jobs/<uuid:job_id>/deliveries/<uuid:delivery_id>": (Role.OPERATOR, job.redeliver),
+    "/operations": (Role.OPERATOR, jobs.place),
+    "/operations/<uuid:operation_id>/stop": (Role.OPERATOR, operations.stop),
     "/keys": (Role.ADMIN, keys.create),
     "/keys/<uuid:key_id>": (Role.ADMIN, keys.change),
     "/keys/<uuid:key_id>/revoke": (Role.ADMIN, keys.revoke),
@@ -42,6 +53,7 @@ def blueprint(services: Services) -> Blueprint:
     _add(ops, "POST", "/sign-in", lambda: sign_in.sign_in(services))
     _add(ops, "POST", "/sign-out", door.action(Role.VIEWER, sign_in.sign_out))
     _add(ops, "GET", "/stream", door.page(lambda _: pulse.stream(services.database, glass)))
+    _add(ops, "GET", "/thumbnails/<name>", door.page(Thumbnails().show))
     for path, view in PAGES.items():
         _add(ops, "GET", path, door.page(view))
     for path, (role, view) in ACTIONS.items():

@@ -27,6 +27,15 @@ const charts = (() => {
   const inNumbers = (value) => (value == null ? "" : value >= 10000 ? `${+(value / 1000).toPrecision(3)}k` : `${value}`);
   const UNITS = { seconds: inSeconds, dollars: inDollars, jobs: inNumbers };
 
+  // Of UTC, like all times here; the day where one begins.
+  function moments(ticks) {
+    const fine = ticks.length > 1 && ticks[1] - ticks[0] < 60;
+    return ticks.map((tick) => {
+      const at = new Date(tick * 1000).toISOString();
+      return at.slice(11, 19) === "00:00:00" ? at.slice(5, 10) : at.slice(11, fine ? 19 : 16);
+    });
+  }
+
   function stacked(series) {
     const sums = [];
     return series.map((each) => each.values.map((value, at) => (sums[at] = (sums[at] || 0) + (value || 0))));
@@ -52,7 +61,7 @@ const charts = (() => {
       legend: { show: false },
       cursor: { points: { size: 5 }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: true }, y: plot.log ? { distr: 3, log: 10 } : { range: (_, __, most) => [0, Math.max(most * 1.05, 1e-9)] } },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 52, values: (_, ticks) => ticks.map(say), space: 34 }],
+      axes: [{ ...axis, space: 70, values: (_, ticks) => moments(ticks) }, { ...axis, size: 52, values: (_, ticks) => ticks.map(say), space: 34 }],
       hooks: { setSelect: [(chart) => zoom(chart)], setCursor: [(chart) => point(chart, plot, say, box)] },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     };
@@ -63,8 +72,8 @@ const charts = (() => {
     if (chart.select.width < 8) return;
     const address = new URL(location.href);
     const [from, to] = [0, chart.select.width].map((at) => chart.posToVal(chart.select.left + at, "x"));
-    address.searchParams.set("from", new Date(from * 1000).toISOString().slice(0, 19) + "Z");
-    address.searchParams.set("to", new Date(to * 1000).toISOString().slice(0, 19) + "Z");
+    address.searchParams.set("since", new Date(from * 1000).toISOString().slice(0, 19) + "Z");
+    address.searchParams.set("until", new Date(to * 1000).toISOString().slice(0, 19) + "Z");
     for (const gone of ["window", "before", "after"]) address.searchParams.delete(gone);
     location.assign(address);
   }

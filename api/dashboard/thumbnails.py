@@ -1,0 +1,80 @@
+"""/ops/thumbnails: small pictures for tables and the gallery, made once and kept a while in memory."""
+
+from collections import OrderedDict
+from datetime import timedelta
+from io import BytesIO
+from threading import Lock
+from typing import NamedTuple
+
+import gevent
+from flask import Response
+from PIL import Image as Pillow
+from werkzeug.exceptions import NotFound
+
+from api.dashboard.visits import Visit
+from core import images
+
+SIZES = {"small": 68, "large": 360}
+MOST_KEPT_BYTES = 24 * 1024 * 1024
+QUALITY = 72
+
+
+class Kept(NamedTuple):
+    name: str
+    size: str
+
+
+class Thumbnails:
+    """Least lately shown go first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Kept, bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def show(self, visit: Visit, name: str) -> Response:
+        """A JPEG of a picture whose hour is not over. Looking at it is not fetching it."""
+        if not visit.sees_prompts:
+            raise NotFound("Pictures are not shown to viewers here.")
+        which = Kept(name, visit.query.get("size", "small"))
+        if which.size not in SIZES:
+            raise NotFound("There is no such size.")
+        key = _object_of(visit, name)
+        small = self._find(which)
+        if small is None:
+            png = visit.services.storage.read(key)
+            # Decoding takes tens of milliseconds of the processor: not from those who wait for pictures.
+            small = gevent.get_hub().threadpool.apply(_shrink, (png, SIZES[which.size]))
+            self._keep(which, small)
+        response = Response(small, mimetype="image/jpeg")
+        response.headers["Cache-Control"] = "private, max-age=600"
+        return response
+
+    def _find(self, which: Kept) -> bytes | None:
+        with self._lock:
+            if which in self._kept:
+                self._kept.move_to_end(which)
+            return self._kept.get(which)
+
+    def _keep(self, which: Kept, small: bytes) -> None:
+        with self._lock:
+            self._bytes += len(small) - len(self._kept.pop(which, b""))
+            self._kept[which] = small
+            while self._bytes > MOST_KEPT_BYTES:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+
+
+def _object_of(visit: Visit, name: str) -> str:
+    with visit.services.database.single() as session:
+        found = None if "\0" in name else images.find(session, name)
+    if found is None or found[1] <= timedelta(0):
+        raise NotFound("There is no such picture any more.")
+    return found[0].object_key
+
+
+def _shrink(png: bytes, size: int) -> bytes:
+    small = BytesIO()
+    with Pillow.open(BytesIO(png), formats=["PNG"]) as picture:
+        picture.thumbnail((size, size))
+        picture.convert("RGB").save(small, "JPEG", quality=QUALITY)
+    return small.getvalue()
