@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from api.dashboard import access, audit, job, jobs, keys, operations, pulse, sign_in, wording
+from api.dashboard import access, audit, gallery, job, jobs, keys, operations, pulse, sign_in, wording, workers
 from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, View
 from api.dashboard.glass import Glass
 from api.dashboard.thumbnails import Thumbnails
@@ -27,6 +27,8 @@ PAGES: dict[str, View] = {
     "/operations": operations.show,
     "/operations/<uuid:operation_id>": operations.one,
     "/operations/<uuid:operation_id>/result": operations.result,
+    "/gallery": gallery.show,
+    "/workers": workers.show,
     "/keys": keys.show,
     "/keys/<uuid:key_id>": keys.one,
     "/audit": audit.show,
@@ -36,6 +38,8 @@ ACTIONS: dict[str, tuple[Role, View]] = {
     "/jobs/preview": (Role.OPERATOR, jobs.preview),
     "/jobs/<uuid:job_id>/cancel": (Role.OPERATOR, job.cancel),
     "/jobs/<uuid:job_id>/deliveries/<uuid:delivery_id>": (Role.OPERATOR, job.redeliver),
+    "/workers/quieten": (Role.OPERATOR, workers.quieten),
+    "/workers/rouse": (Role.OPERATOR, workers.rouse),
     "/operations": (Role.OPERATOR, jobs.place),
     "/operations/<uuid:operation_id>/stop": (Role.OPERATOR, operations.stop),
     "/keys": (Role.ADMIN, keys.create),
