@@ -17,19 +17,20 @@ class History(Base):
     """What came of the jobs of a key for a model, in one minute, one hour, and ever.
 
     `started` counts first attempts; `refused` those of `failed` whose prompt was refused. The arrays count, by the
-    buckets of core/history.py, how long jobs waited for their first attempt, how long providers took, how long
-    storing took, and how long jobs took in all; beside each is the sum of its seconds.
+    buckets of core/history, how long jobs waited for their first attempt, how long providers took, how long
+    storing took, and how long jobs took in all; beside each is the sum of its seconds. Rows whose `key_id` is all
+    zeros are of all keys together: what does not ask for keys costs the same whatever their number.
     """
 
     __tablename__ = "history"
     __table_args__ = (CheckConstraint(one_of("grain", Grain), name="grain"),)
 
     grain: Mapped[Grain] = mapped_column(primary_key=True)
+    key_id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(primary_key=True)
     provider: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(primary_key=True)
     lane: Mapped[Lane] = mapped_column(primary_key=True)
-    key_id: Mapped[UUID] = mapped_column(primary_key=True)
     recorded: Mapped[int] = mapped_column(server_default="0")
     started: Mapped[int] = mapped_column(server_default="0")
     retried: Mapped[int] = mapped_column(server_default="0")
@@ -51,7 +52,7 @@ class History(Base):
 
 
 class FailureCount(Base):
-    """How many jobs failed of one kind of failure, in one hour, and ever; `job_id` is the last of them."""
+    """How many jobs failed of one kind of failure, in a minute, an hour, and ever; `job_id` is the last of them."""
 
     __tablename__ = "failure_counts"
     __table_args__ = (
@@ -69,7 +70,7 @@ class FailureCount(Base):
 
 
 class CallCount(Base):
-    """What became of provider calls, counted when their jobs settle: in one hour, and ever."""
+    """What became of provider calls, counted when their jobs settle: in a minute, an hour, and ever."""
 
     __tablename__ = "call_counts"
     __table_args__ = (
