@@ -7,16 +7,18 @@ from threading import Event, Thread
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerDown
-from sqlalchemy.exc import SQLAlchemyError
 
 from core.bootstrap import Services
+from core.database import UNAVAILABLE
 from core.errors import StoreUnavailable
-from core.operations import exports, portions
+from core.operations import exports, orders, portions
 from core.operations.deeds import Done
 from core.orm import Operation
-from core.states import OperationKind
+from core.states import OperationKind, OperationState
 
 TICK_SECONDS = 1.0
+# Parts that are away: what they interrupt is taken up again.
+AWAY = (*UNAVAILABLE, BrokerDown, OSError, StoreUnavailable)
 PARTING_SECONDS = 3.0
 
 log = structlog.get_logger()
@@ -43,7 +45,7 @@ class Operator:
             try:
                 while not self._stopping.is_set() and self.work():
                     pass
-            except (SQLAlchemyError, BrokerDown, OSError, StoreUnavailable) as error:
+            except AWAY as error:
                 log.warning("operation.interrupted", error=str(error).partition("\n")[0])
 
     def work(self) -> bool:
@@ -53,12 +55,23 @@ class Operator:
         if operation is None:
             return False
         log.info("operation.taken", operation=str(operation.id), kind=operation.kind)
+        try:
+            self._do(operation)
+        except AWAY:
+            raise
+        except Exception as error:  # a bug ends its operation, not those that come after it
+            log.exception("operation.crashed", operation=str(operation.id))
+            with self._services.database.transaction() as session:
+                told = f"{type(error).__name__}: the scheduler's log has more"
+                orders.end(session, Operation.id == operation.id, state=OperationState.FAILED, error=told)
+        return True
+
+    def _do(self, operation: Operation) -> None:
         if operation.kind is OperationKind.EXPORT:
             exports.export(self._services.database, self._services.storage, operation, goes_on=self._goes_on)
         else:
             while self._goes_on() and self._advance(operation):
                 pass
-        return True
 
     def _goes_on(self) -> bool:
         return not self._stopping.is_set()

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.orm import Job
 from core.searches import search as searches
-from core.searches.matches import COLUMNS, Candidates, Look, candidates, look
+from core.searches.matches import COLUMNS, Candidates, Look, candidates, guard, look
 from core.searches.search import Search
 from core.states import JobState
 from core.submissions import new_job_id
@@ -49,6 +49,7 @@ class Selection:
         if self.ids:
             rest = sorted(job_id for job_id in self.ids if after is None or job_id > after)
             return Look(rest[:most], rest[most - 1] if len(rest) > most else None)
+        guard(session)
         return look(session, self._within(states), before=self.newest, after=after or FIRST, most=most)
 
     def suits(self, states: frozenset[JobState]) -> bool:

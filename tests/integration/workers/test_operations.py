@@ -296,6 +296,19 @@ def test_a_portion_is_done_once_though_two_are_at_it(services: Services) -> None
     assert len(retries(services)) == 1
 
 
+def test_an_operation_that_meets_a_bug_has_failed_and_the_next_one_is_done(services: Services) -> None:
+    job_id = fail(services)
+    with services.database.transaction() as session:
+        session.get_one(Job, job_id).request = {"n": 1, "size": "256x256"}
+    broken, next_ = order(services, OperationKind.RETRY), order(services, OperationKind.CANCEL)
+
+    ended = done(services, broken)
+
+    assert (ended.state, ended.done) == (OperationState.FAILED, 0)
+    assert ended.error == "KeyError: the scheduler's log has more"
+    assert done(services, next_).state is OperationState.DONE
+
+
 @pytest.fixture
 def schedulers(environment: dict[str, str], tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """One scheduler process; whatever is in the list is killed in the end."""
