@@ -147,6 +147,10 @@ def _move(session: Session, claim: Claim, **values: Any) -> None:
     session.execute(update(Delivery).where(*mine).values(**values).execution_options(synchronize_session=False))
 
 
+def exists(session: Session, delivery_id: UUID) -> bool:
+    return session.get(Delivery, delivery_id) is not None
+
+
 def redeliver(session: Session, delivery_id: UUID) -> None:
     """Try it once more, now. Of one that was given up this is the only further try."""
     now = {"state": DeliveryState.PENDING, "due_at": func.clock_timestamp(), "ended_at": None}

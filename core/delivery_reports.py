@@ -33,7 +33,7 @@ class History:
 
 def own(session: Session, key_id: UUID, delivery_id: UUID) -> History | None:
     """A delivery, where it is this key's."""
-    found = _with_tries(
+    found = with_tries(
         session, session.scalars(select(Delivery).where(Delivery.key_id == key_id, Delivery.id == delivery_id))
     )
     return found[0] if found else None
@@ -47,10 +47,11 @@ def page(session: Session, key_id: UUID, search: Search) -> list[History]:
             found = found.where(column == wanted)
     if search.after:
         found = found.where(Delivery.id < search.after)
-    return _with_tries(session, session.scalars(found.order_by(Delivery.id.desc()).limit(search.limit)))
+    return with_tries(session, session.scalars(found.order_by(Delivery.id.desc()).limit(search.limit)))
 
 
-def _with_tries(session: Session, found: Iterable[Delivery]) -> list[History]:
+def with_tries(session: Session, found: Iterable[Delivery]) -> list[History]:
+    """All tries of all of them in one statement."""
     deliveries = list(found)
     tries = session.scalars(
         select(DeliveryTry)

@@ -9,7 +9,21 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from api.dashboard import access, audit, gallery, job, jobs, keys, operations, pulse, sign_in, wording, workers
+from api.dashboard import (
+    access,
+    audit,
+    batches,
+    gallery,
+    job,
+    jobs,
+    keys,
+    operations,
+    pulse,
+    sign_in,
+    webhooks,
+    wording,
+    workers,
+)
 from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, View
 from api.dashboard.glass import Glass
 from api.dashboard.thumbnails import Thumbnails
@@ -27,6 +41,9 @@ PAGES: dict[str, View] = {
     "/operations": operations.show,
     "/operations/<uuid:operation_id>": operations.one,
     "/operations/<uuid:operation_id>/result": operations.result,
+    "/batches": batches.show,
+    "/batches/<batch_id>": batches.one,
+    "/webhooks": webhooks.show,
     "/gallery": gallery.show,
     "/workers": workers.show,
     "/keys": keys.show,
@@ -38,6 +55,14 @@ ACTIONS: dict[str, tuple[Role, View]] = {
     "/jobs/preview": (Role.OPERATOR, jobs.preview),
     "/jobs/<uuid:job_id>/cancel": (Role.OPERATOR, job.cancel),
     "/jobs/<uuid:job_id>/deliveries/<uuid:delivery_id>": (Role.OPERATOR, job.redeliver),
+    "/batches/<batch_id>/pause": (Role.OPERATOR, batches.pause),
+    "/batches/<batch_id>/resume": (Role.OPERATOR, batches.resume),
+    "/batches/<batch_id>/cancel": (Role.OPERATOR, batches.cancel),
+    "/batches/<batch_id>/retry": (Role.OPERATOR, batches.retry),
+    "/webhooks/<uuid:webhook_id>/ping": (Role.OPERATOR, webhooks.ping),
+    "/webhooks/<uuid:webhook_id>/enable": (Role.OPERATOR, webhooks.enable),
+    "/webhooks/<uuid:webhook_id>/disable": (Role.OPERATOR, webhooks.disable),
+    "/deliveries/<uuid:delivery_id>": (Role.OPERATOR, webhooks.redeliver),
     "/workers/quieten": (Role.OPERATOR, workers.quieten),
     "/workers/rouse": (Role.OPERATOR, workers.rouse),
     "/operations": (Role.OPERATOR, jobs.place),

@@ -57,6 +57,7 @@ class Batch(Base):
         CheckConstraint(one_of("status", BatchStatus), name="status"),
         CheckConstraint("completed + failed + cancelled <= total", name="counts_within_total"),
         Index("ix_batches_of_key", "key_id", "created_at", "id"),
+        Index("ix_batches_created_at", "created_at"),
         Index("ix_batches_at_work", "status", postgresql_where="ended_at IS NULL"),
     )
 

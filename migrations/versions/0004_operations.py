@@ -249,6 +249,7 @@ def upgrade() -> None:
         "providers",
         "rate ~ '^[1-9][0-9]{0,8}/([1-9][0-9]{0,4} )?(second|minute|hour|day)s?$'",
     )
+    op.create_index("ix_batches_created_at", "batches", ["created_at"], unique=False)
     op.execute(ADD_COUNTS)
     op.execute("INSERT INTO watermarks (name) VALUES ('history')")
     op.execute(
