@@ -4,14 +4,15 @@ A slot is one provider call at a time. The broker never holds more of a provider
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, cast, func, select, update
-from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
+from sqlalchemy import any_, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import queues
+from core import offers, queues
 from core.database import Database, Step, fixed
 from core.ledger import move
 from core.orm import Job, Provider
@@ -19,6 +20,8 @@ from core.states import Event
 
 # The class of our advisory locks; any number, the same in every process.
 LOCKS = 7292
+# Until when an operator's pause lasts; Python has no word for Postgres's infinity.
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 # One at a time; and nothing of it has to outlive a crash of Postgres.
 _TURN = fixed(
@@ -69,14 +72,27 @@ def set_slots(session: Session, provider: str, slots: int) -> bool:
     return _change(session, provider, slots=slots)
 
 
+def set_rate(session: Session, provider: str, rate: str | None) -> bool:
+    """Change how many calls to a provider may begin in a time, as `150/10 seconds`; None is the catalog's again.
+
+    Its workers follow at their next beat. Raises ValueError for what is no rate; False as `set_slots`.
+    """
+    return _change(session, provider, rate=None if rate is None else offers.rate(rate))
+
+
 def pause(session: Session, provider: str) -> bool:
     """Start none of a provider's jobs until it is resumed. False where there is no such provider."""
-    return _change(session, provider, paused_until=cast("infinity", TIMESTAMP(timezone=True)))
+    return _change(session, provider, paused_until=FOREVER)
+
+
+def drain(session: Session, provider: str) -> bool:
+    """As `pause`, and let stand-ins make what waits, where the catalog names some."""
+    return _change(session, provider, draining=True)
 
 
 def resume(session: Session, provider: str) -> bool:
     """Start a provider's jobs again, whatever kept them: an operator, its own wish, or its failures."""
-    return _change(session, provider, paused_until=None, open_until=None, failures=0)
+    return _change(session, provider, paused_until=None, draining=False, open_until=None, failures=0)
 
 
 def _change(session: Session, provider: str, **values: Any) -> bool:

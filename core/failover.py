@@ -1,14 +1,13 @@
-"""Hands waiting jobs of a provider that is out over to the stand-ins that the catalog names for their models."""
+"""Hands waiting jobs of a provider that is out, or drained, over to the stand-ins that the catalog names."""
 
 from uuid import UUID
 
-from sqlalchemy import Integer, Numeric, bindparam, cast, func, select
+from sqlalchemy import Integer, Numeric, bindparam, cast, func, or_, select
 from sqlalchemy.orm import Session
 
-from core import breaker
 from core.catalog import Catalog, Model
 from core.ledger import move
-from core.orm import Job, ProviderCall
+from core.orm import Job, Provider, ProviderCall
 from core.states import CallOutcome, Event
 
 _PICTURES = cast(Job.request["n"].astext, Numeric)
@@ -30,12 +29,16 @@ _REROUTE = move(
 )
 
 
+# Whether or not somebody may try one again.
+_OUT = select(Provider.name).where(or_(Provider.draining, Provider.open_until.is_not(None)))
+
+
 def reroute(session: Session, catalog: Catalog) -> dict[str, list[UUID]]:
     """The jobs that were handed over, by the provider that has them now.
 
     Only jobs that wait are: one that was refused for its content has failed, and waits no more.
     """
-    out = breaker.taken_out(session)
+    out = frozenset(session.scalars(_OUT))
     moved: dict[str, list[UUID]] = {}
     for model in catalog.models:
         stand_in = _stand_in(catalog, model, out)

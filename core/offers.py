@@ -15,6 +15,7 @@ ANY = "any"
 AREA = 1024 * 1024
 MOST_PICTURES = 10
 SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
+RATE = r"^[1-9][0-9]{0,8}/([1-9][0-9]{0,4} )?(second|minute|hour|day)s?$"
 
 
 class Adapter(StrEnum):
@@ -62,6 +63,13 @@ def _size(value: object) -> Size:
     if not isinstance(value, str) or not SIZE.fullmatch(value):
         raise ValueError("is not a size such as 1024x768")
     return Size.parse(value)
+
+
+def rate(text: str) -> str:
+    """A limit on calls. Raises ValueError."""
+    if not re.fullmatch(RATE, text):
+        raise ValueError(f"{text!r} is not a rate such as 60/minute or 150/10 seconds")
+    return text
 
 
 def _price(value: object) -> object:
@@ -146,7 +154,7 @@ class ProviderEntry:
     adapter: Adapter
     pictures_per_call: Annotated[int, Field(strict=True, ge=1, le=MOST_PICTURES)] = 1
     slots: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 100
-    rate: Annotated[str, Field(pattern=r"^[1-9][0-9]*/([1-9][0-9]* )?(second|minute|hour|day)s?$")] | None = None
+    rate: Annotated[str, Field(pattern=RATE)] | None = None
     when_unknown: WhenUnknown = WhenUnknown.RETRY
     poll_seconds: Seconds = 1.0
     deadline_seconds: Seconds = 300.0

@@ -21,6 +21,7 @@ PROVIDER = Given("of_provider", Text())
 
 _NOW = func.statement_timestamp()
 _OPEN_SLOTS = case(
+    (Provider.draining, 0),
     (Provider.paused_until > _NOW, 0),
     (Provider.open_until > _NOW, 0),
     (Provider.open_until.is_not(None), func.least(Provider.slots, 1)),  # one call tries whether it is back

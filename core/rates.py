@@ -1,4 +1,4 @@
-"""How fast a key asks: its requests and pictures of the last minute, counted in Redis for all API processes."""
+"""How fast a key asks, counted in Redis for all API processes; what the count of a provider's workers has left."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerMinute, parse
 from limits.errors import StorageError
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -16,6 +16,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 CONNECTIONS = 20
+# Of all that is counted, by whichever process.
+PREFIX = "darkroom:rate"
 # A Redis that is away is left alone for so long; one that is mute would hold up every request.
 REST_SECONDS = 3.0
 
@@ -51,9 +53,7 @@ class Rates:
             socket_timeout=1.0,
             retry=Retry(NoBackoff(), retries=1),
         )
-        storage = RedisStorage(
-            redis_url, connection_pool=self._pool, key_prefix="darkroom:rate", wrap_exceptions=True
-        )
+        storage = RedisStorage(redis_url, connection_pool=self._pool, key_prefix=PREFIX, wrap_exceptions=True)
         self._limiter = MovingWindowRateLimiter(storage)
         self._rests_until = 0.0
 
@@ -85,6 +85,18 @@ class Rates:
             reset, left = self._limiter.get_window_stats(item, key, what)
             standings[what] = Standing(item.amount, left, max(0.0, reset - time.time()), room[what])
         return standings
+
+    def headroom(self, provider: str, rate: str) -> Standing | None:
+        """How a provider's `rate` stands, of which its workers take; None while Redis is away."""
+        if time.monotonic() < self._rests_until:
+            return None
+        item = parse(rate)
+        try:
+            reset, left = self._limiter.get_window_stats(item, provider)
+        except StorageError as error:
+            self._rest(error)
+            return None
+        return Standing(item.amount, left, max(0.0, reset - time.time()), had_room=left > 0)
 
     def _rest(self, error: StorageError) -> None:
         """Of many calls that find out at the same time, one says so."""

@@ -15,16 +15,16 @@ from structlog.contextvars import bound_contextvars
 from core import admission, calls, images, ledger, tracing
 from core.bootstrap import Services
 from core.database import Step, run
-from core.errors import Failure, FailureKind, StoreUnavailable
+from core.errors import FailureKind, StoreUnavailable
 from core.images import Picture
 from core.ledger import Claim
 from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
 from workers.errand import Errand, Runner
-from workers.faults import Fault, fault_of, gravest
+from workers.faults import Fault, fault_from, fault_of, gravest
 from workers.pacing import Pacing
 from workers.providers.base import Provider
-from workers.providers.errors import ProviderError, Throttled
+from workers.providers.errors import ProviderError
 from workers.providers.polling import Overtaken, Pace
 from workers.retries import Situation
 from workers.standing import Standing
@@ -71,14 +71,14 @@ class Executor:
         pace = Pace(interval=entry.poll_seconds, deadline=entry.deadline_seconds)
         self._runner = Runner(services.database, provider, pace=pace, gate=self._pass_gate)
         self._standing = Standing(name)
-        self._pacing = Pacing(services.settings.redis_url, name, entry.rate)
+        self.pacing = Pacing(services.settings.redis_url, name, entry.rate)
         self._name = name
         self._worker = worker
         self._running: dict[int, UUID] = {}
 
     def _pass_gate(self) -> None:
         self._standing.wait_if_paused()
-        self._pacing.take()
+        self.pacing.take()
 
     def running(self) -> list[UUID]:
         """The jobs that are being attempted now."""
@@ -181,10 +181,7 @@ class Executor:
             pictures = self._runner.fetch(claim, errand)
         except ProviderError as error:
             log.warning("provider.failed", kind=error.kind, error=str(error))
-            pause = error.retry_after if isinstance(error, Throttled) else None
-            return Landing(
-                errand=errand, fault=Fault(failure=Failure(error.kind, error.public), retry_after=pause)
-            )
+            return Landing(errand=errand, fault=fault_from(error))
         try:
             stored = [self._store(claim, picture) for picture in pictures]
         except StoreUnavailable as error:
@@ -238,9 +235,7 @@ class Executor:
             for step in steps:
                 run(session, step)
             if called:
-                kinds = [fault.failure.kind for fault in faults]
-                pauses = [fault.retry_after for fault in faults if fault.retry_after is not None]
-                self._standing.report(session, kinds, max(pauses, default=None))
+                self._standing.report(session, faults)
             return _retry_or_fail(session, attempt, gravest(faults))
 
         self._conclude(attempt, move)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from core.errors import Failure, FailureKind
-from workers.providers.errors import OutcomeUnknown, Unavailable
+from workers.providers.errors import HeldBack, OutcomeUnknown, ProviderError, Throttled, Unavailable
 
 PUBLIC = {
     FailureKind.UNKNOWN: OutcomeUnknown.public,
@@ -28,10 +28,20 @@ GRAVEST_FIRST = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A failure, and the seconds that the provider asked to be left alone for."""
+    """A failure, and the seconds that the provider asked to be left alone for, or that we hold back of our own."""
 
     failure: Failure
     retry_after: float | None = None
+    held_back: bool = False
+
+
+def fault_from(error: ProviderError) -> Fault:
+    """What the call itself ended with."""
+    return Fault(
+        failure=Failure(error.kind, error.public),
+        retry_after=error.retry_after if isinstance(error, Throttled) else None,
+        held_back=isinstance(error, HeldBack),
+    )
 
 
 def fault_of(kind: FailureKind) -> Fault:

@@ -1,7 +1,7 @@
 """What a worker process finds out about its provider: passed on to the ledger for all, and kept in mind itself."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
 
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from core import breaker
 from core.database import UNAVAILABLE, Database
 from core.errors import FailureKind
-from workers.providers.errors import Throttled
+from workers.faults import GRAVEST_FIRST, Fault
+from workers.providers.errors import HeldBack
 
 # A provider that says that it has had enough, and not for how long.
 USUAL_PAUSE = 5.0
@@ -32,18 +33,18 @@ class Standing:
         self._paused_until = 0.0
 
     def wait_if_paused(self) -> None:
-        """Raises Throttled while the provider wants to be left alone: its pause is for all calls, not for one."""
+        """Raises HeldBack while the provider wants to be left alone: its pause is for all calls, not for one."""
         left = self._paused_until - time.monotonic()
         if left > 0:
-            raise Throttled("paused", retry_after=left)
+            raise HeldBack("paused", retry_after=left)
 
-    def report(self, session: Session, kinds: Iterable[FailureKind], retry_after: float | None) -> None:
-        """Tell the ledger of the faults, of these `kinds`, that an attempt's calls ended with."""
-        found = set(kinds)
+    def report(self, session: Session, faults: Collection[Fault]) -> None:
+        """Tell the ledger of the faults that an attempt's calls ended with."""
+        found = {fault.failure.kind for fault in faults}
         if FailureKind.THROTTLED in found:
-            self._pause(session, USUAL_PAUSE if retry_after is None else retry_after)
-        if found & TROUBLE:
-            self._fail(session)
+            self._pause(session, faults)
+        if trouble := found & TROUBLE:
+            self._fail(session, min(trouble, key=GRAVEST_FIRST.index))
         elif FailureKind.THROTTLED not in found:
             self._recover(session)
 
@@ -54,13 +55,17 @@ class Standing:
                 return self._recover(session)
         return False
 
-    def _pause(self, session: Session, seconds: float) -> None:
+    def _pause(self, session: Session, faults: Collection[Fault]) -> None:
+        throttled = [fault for fault in faults if fault.failure.kind is FailureKind.THROTTLED]
+        pauses = [fault.retry_after for fault in throttled if fault.retry_after is not None]
+        seconds = max(pauses, default=USUAL_PAUSE)
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
-        breaker.pause(session, self._provider, timedelta(seconds=seconds))
+        asked = not all(fault.held_back for fault in throttled)
+        breaker.pause(session, self._provider, timedelta(seconds=seconds), asked=asked)
 
-    def _fail(self, session: Session) -> None:
+    def _fail(self, session: Session, kind: FailureKind) -> None:
         self._checked = 0.0
-        until = breaker.report_failure(session, self._provider)
+        until = breaker.report_failure(session, self._provider, kind)
         if until:
             log.error("provider.taken_out", provider=self._provider, until=until.isoformat())
 

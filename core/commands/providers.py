@@ -1,24 +1,51 @@
-"""`darkroom providers`: how much of each may be under way, and whether any of it starts."""
+"""`darkroom providers`: how much of each may be under way, how fast, and whether any of it starts."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from core.commands.terminal import services
+from core import offers, terms
+from core.commands.terminal import services, told
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from core.orm import Provider
 
 
 @click.group()
 def providers() -> None:
-    """Providers and their slots."""
+    """Providers: their slots, their rates, and whether any of their jobs start."""
 
 
 @providers.command("list")
 def list_providers() -> None:
-    """Show how many jobs of each provider may be under way at once."""
+    """Show how much of each provider may go on at once, and what keeps it."""
     from core import admission
 
     with services() as house, house.database.transaction() as session:
         for row in admission.providers(session):
-            out = f"  taken out, tried again after {row.open_until:%H:%M:%S}" if row.open_until else ""
-            click.echo(f"{row.name}  {row.slots} slots{out}")
+            entry = house.catalog.provider(row.name)
+            click.echo("  ".join(_facts(row, rate=row.rate or (entry.rate if entry else None))))
+
+
+def _facts(row: "Provider", *, rate: str | None) -> Iterator[str]:
+    from core.admission import FOREVER
+
+    yield row.name
+    yield f"{row.slots} slots"
+    if rate:
+        yield rate
+    if row.paused_until == FOREVER:
+        yield "paused"
+    elif row.paused_until and row.paused_until > datetime.now(UTC):
+        yield f"asked to be left alone until {row.paused_until:%H:%M:%S}"
+    if row.draining:
+        yield "draining"
+    if row.open_until:
+        yield f"taken out, tried again after {row.open_until:%H:%M:%S}"
 
 
 @providers.command("slots")
@@ -37,21 +64,46 @@ def set_slots(name: str, slots: int) -> None:
 @click.argument("name")
 def pause_provider(name: str) -> None:
     """Start none of a provider's jobs until it is resumed."""
-    _steer(name, paused=True)
+    from core import admission
+
+    _steer(name, admission.pause)
+
+
+@providers.command("drain")
+@click.argument("name")
+def drain_provider(name: str) -> None:
+    """As pause, and let stand-ins make what waits, where the catalog names some."""
+    from core import admission
+
+    _steer(name, admission.drain)
 
 
 @providers.command("resume")
 @click.argument("name")
 def resume_provider(name: str) -> None:
     """Start a provider's jobs again, whatever kept them."""
-    _steer(name, paused=False)
-
-
-def _steer(name: str, *, paused: bool) -> None:
     from core import admission
 
+    _steer(name, admission.resume)
+
+
+def _rate(text: str) -> str | None:
+    return None if text == terms.NONE else offers.rate(text)
+
+
+@providers.command("rate")
+@click.argument("name")
+@click.argument("rate", type=told(_rate))
+def set_rate(name: str, rate: str | None) -> None:
+    """Change how many calls may begin in a time, such as 60/minute; `none` is the catalog's again."""
+    from core import admission
+
+    _steer(name, lambda session, provider: admission.set_rate(session, provider, rate))
+
+
+def _steer(name: str, change: Callable[["Session", str], bool]) -> None:
     with services() as house:
         with house.database.transaction() as session:
-            if not (admission.pause if paused else admission.resume)(session, name):
+            if not change(session, name):
                 raise click.ClickException(f"there is no provider {name}")
         house.intake.start_due(name)

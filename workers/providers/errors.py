@@ -2,6 +2,7 @@
 
 ProviderError
 ├── Throttled      wait, as long as told; the attempt does not count
+│   └── HeldBack   raised by the house alone, before a call: nothing was sent
 ├── Unavailable    try again; nothing was made
 │   └── TaskFailed an accepted order came to nothing: asking again is in vain, a new order is not
 ├── Rejected       the caller's fault; told to the caller
@@ -31,6 +32,10 @@ class Throttled(ProviderError):
         """`retry_after` is in seconds, None where the provider did not say."""
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class HeldBack(Throttled):
+    """We hold a call back of our own: the provider's rate is reached, or it wants to be left alone."""
 
 
 class Unavailable(ProviderError):

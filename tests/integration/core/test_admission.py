@@ -4,8 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+from sqlalchemy.exc import IntegrityError
+
 from core import admission, breaker
 from core.bootstrap import Services
+from core.orm import Provider
 from core.states import JobState
 from tests import builders
 
@@ -105,3 +109,48 @@ def test_a_paused_provider_starts_nothing_until_it_is_resumed(services: Services
         assert not admission.resume(session, "nobody")
 
     assert admit(services) == [waiting]
+
+
+def test_an_operators_pause_can_be_read(services: Services) -> None:
+    builders.register(services)
+    with services.database.transaction() as session:
+        assert admission.pause(session, "openai")
+
+    with services.database.transaction() as session:
+        (row,) = admission.providers(session)
+
+    assert row.paused_until == admission.FOREVER
+
+
+def test_a_drained_provider_starts_nothing_until_it_is_resumed(services: Services) -> None:
+    builders.register(services)
+    waiting = builders.make_job(services, admit=False)
+    with services.database.transaction() as session:
+        assert admission.drain(session, "openai")
+        assert not admission.drain(session, "nobody")
+    assert admit(services) == []
+
+    with services.database.transaction() as session:
+        assert admission.resume(session, "openai")
+
+    assert admit(services) == [waiting]
+
+
+@pytest.mark.parametrize("rate", ["", "60", "0/minute", "60/fortnight", "60/minute;1/second", "9" * 10 + "/day"])
+def test_what_is_no_rate_is_refused_by_house_and_ledger(services: Services, rate: str) -> None:
+    builders.register(services)
+
+    with services.database.transaction() as session, pytest.raises(ValueError, match="is not a rate such as"):
+        admission.set_rate(session, "openai", rate)
+    with pytest.raises(IntegrityError), services.database.transaction() as session:
+        session.get_one(Provider, "openai").rate = rate
+
+
+def test_a_rate_is_set_and_given_back(services: Services) -> None:
+    builders.register(services)
+
+    for rate in ("60/minute", "150/10 seconds", None):
+        with services.database.transaction() as session:
+            assert admission.set_rate(session, "openai", rate)
+            assert session.get_one(Provider, "openai").rate == rate
+            assert not admission.set_rate(session, "nobody", rate)

@@ -47,7 +47,7 @@ def take_out(services: Services, provider: str = "openai") -> None:
     with services.database.transaction() as session:
         admission.register(session, provider, slots=5)
         for _ in range(breaker.MOST_FAILURES):
-            breaker.report_failure(session, provider)
+            breaker.report_failure(session, provider, FailureKind.UNAVAILABLE)
 
 
 def reroute(services: Services) -> dict[str, list[UUID]]:
@@ -64,6 +64,27 @@ def test_waiting_jobs_go_to_the_stand_in(services: Services) -> None:
     job = builders.job_of(services, job_id)
     assert (job.provider, job.upstream_model, job.slots) == ("spare-host", "spare-1", 3)
     assert builders.events_of(services, job_id)[-1] is Event.REROUTED
+
+
+def test_what_a_drained_provider_has_waiting_goes_to_the_stand_in(services: Services) -> None:
+    builders.register(services)
+    under_way, waiting = builders.make_job(services), builders.make_job(services, admit=False)
+
+    with services.database.transaction() as session:
+        assert admission.drain(session, "openai")
+
+    assert reroute(services) == {"spare-host": [waiting]}
+    assert builders.job_of(services, under_way).provider == "openai"
+
+
+def test_a_drained_stand_in_gets_nothing(services: Services) -> None:
+    builders.make_job(services, admit=False)
+    take_out(services)
+    builders.register(services, provider="spare-host")
+    with services.database.transaction() as session:
+        assert admission.drain(session, "spare-host")
+
+    assert reroute(services) == {}
 
 
 def test_nothing_moves_while_the_provider_is_well(services: Services) -> None:

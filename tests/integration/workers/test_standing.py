@@ -1,6 +1,8 @@
 """What one worker finds out about a provider, and all workers act upon."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from unittest.mock import ANY
 from uuid import UUID
 
 import pytest
@@ -8,9 +10,11 @@ from redis import Redis
 
 from core import admission, breaker
 from core.bootstrap import Services
-from core.orm import Provider
+from core.errors import FailureKind
+from core.orm import Provider, ProviderEvent
+from core.rates import Standing
 from core.settings import Settings
-from core.states import JobState
+from core.states import JobState, ProviderEventKind
 from tests import builders
 from tests.fakes import FakeProvider
 from workers.executor import Executor
@@ -26,6 +30,11 @@ def attempt(services: Services, provider: FakeProvider, job_id: UUID) -> None:
 
 def admit(services: Services) -> list[UUID]:
     return admission.admit(services.database, "openai")
+
+
+def history(services: Services) -> Sequence[ProviderEvent]:
+    with services.database.transaction() as session:
+        return breaker.history(session, "openai")
 
 
 def rest_is_over(services: Services) -> None:
@@ -48,15 +57,13 @@ def test_a_provider_that_keeps_failing_is_taken_out(services: Services, trouble:
     builders.make_job(services, admit=False)
 
     assert admit(services) == []
-    with services.database.transaction() as session:
-        assert breaker.taken_out(session) == {"openai"}
+    assert [event.event for event in history(services)] == [ProviderEventKind.TAKEN_OUT]
 
 
 def test_refusals_are_no_trouble(services: Services) -> None:
     take_out(services, Moderated("no"))
 
-    with services.database.transaction() as session:
-        assert breaker.taken_out(session) == frozenset()
+    assert history(services) == []
 
 
 def test_a_single_job_tries_whether_the_provider_is_back(services: Services) -> None:
@@ -122,6 +129,34 @@ def test_a_rate_is_kept_by_all_workers_together(settings: Settings) -> None:
     assert 5 < refused.value.retry_after <= 10
 
 
+def test_a_rate_is_changed_while_everything_runs_and_given_back(settings: Settings) -> None:
+    pacing = Pacing(settings.redis_url, "openai", "1/hour")
+    pacing.take()
+
+    pacing.change("2/minute")
+    pacing.take()
+    pacing.take()
+    with pytest.raises(Throttled):
+        pacing.take()
+
+    pacing.change(None)
+    with pytest.raises(Throttled) as refused:
+        pacing.take()
+    assert (refused.value.retry_after or 0) > 60
+
+
+def test_what_is_left_of_a_rate_can_be_read_by_others(services: Services) -> None:
+    assert services.rates.headroom("openai", "3/minute") == Standing(3, 3, ANY, had_room=True)
+    pacing = Pacing(services.settings.redis_url, "openai", "3/minute")
+    pacing.take()
+    assert services.rates.headroom("openai", "3/minute") == Standing(3, 2, ANY, had_room=True)
+
+    for _ in range(2):
+        pacing.take()
+
+    assert services.rates.headroom("openai", "3/minute") == Standing(3, 0, ANY, had_room=False)
+
+
 def test_a_flushed_broker_costs_exactness_and_nothing_else(settings: Settings) -> None:
     pacing = Pacing(settings.redis_url, "openai", "1/10 seconds")
     pacing.take()
@@ -158,7 +193,7 @@ def test_what_was_under_way_when_it_was_taken_out_does_not_count_again(services:
 
     with services.database.transaction() as session:
         for _ in range(20):
-            breaker.report_failure(session, "openai")
+            breaker.report_failure(session, "openai", FailureKind.UNKNOWN)
 
     with services.database.transaction() as session:
         row = session.get_one(Provider, "openai")
