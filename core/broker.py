@@ -41,7 +41,7 @@ def create_celery(redis_url: str) -> Celery:
         broker_connection_max_retries=None,
         broker_pool_limit=20,
         # A broker that is away or mute must not hold up the web processes: the ledger is the outbox.
-        broker_transport=_Transport,
+        broker_transport="core.broker:_Transport",  # by name: `inspect stats` tells it as JSON
         broker_transport_options={
             # What a worker took is on the ledger, and sent again if the worker is lost: docs/decisions/0014.
             "ack_emulation": False,
@@ -89,7 +89,7 @@ class Broker:
                 self._celery.send_task(
                     RENDER_TASK,
                     args=[str(job_id)],
-                    argsrepr="",  # of use to nobody: the message is its argument
+                    argsrepr=str(job_id),  # what Celery's own tools show
                     kwargsrepr="",
                     queue=provider,
                     headers=headers,

@@ -28,11 +28,18 @@ UPSTREAM_KEY = "sk-test-upstream"
 COMMANDS = {
     "api": ("api", "--port", "{api}"),
     "worker": ("worker", "--provider", "{provider}"),
+    "second worker": ("worker", "--provider", "{provider}"),
     "scheduler": ("scheduler",),
     "clerk": ("clerk",),
     "simulator": ("simulators", "{provider}", "--port", "{simulator}", "--api-key", UPSTREAM_KEY),
 }
-READY = {"worker": "worker.ready", "scheduler": "scheduler.ready", "clerk": "clerk.ready", "simulator": "http://"}
+READY = {
+    "worker": "worker.ready",
+    "second worker": "worker.ready",
+    "scheduler": "scheduler.ready",
+    "clerk": "clerk.ready",
+    "simulator": "http://",
+}
 
 
 def until(condition: Callable[[], object], what: str, *, within: float = 60) -> None:

@@ -4,16 +4,23 @@ import logging
 import os
 import secrets
 import socket
+from importlib.metadata import version
 
 import structlog
-from celery.signals import worker_ready
+from celery import signals
+from celery.worker import state
 
 from core import logs
 from core.bootstrap import assemble
+from core.broker import RENDER_TASK
+from core.database import Database
+from core.fleet import Process
 from core.settings import Settings
-from workers import heartbeat, tasks
+from workers import tasks
 from workers.executor import Executor
+from workers.heartbeat import Heartbeat
 from workers.providers import registry
+from workers.steering import Steering
 
 log = structlog.get_logger()
 
@@ -25,15 +32,28 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
     """
     logs.configure()
     services = assemble(settings)
-    worker = f"{provider}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    process = _this_process(provider, concurrency)
     adapter = registry.build(provider, settings, connections=concurrency)
-    executor = Executor(services, adapter, name=provider, worker=worker)
+    executor = Executor(services, adapter, name=provider, worker=process.name)
+    steering = Steering(provider, executor.pacing)
+    heartbeat = Heartbeat(
+        Database(settings.database_url, connections=1),
+        process,
+        running=executor.running,
+        done=_done,
+        obey=steering.obey,
+    )
     tasks.register(services.celery, executor)
-    heartbeat.start(settings.database_url, worker, executor.running)
+    heartbeat.start()
 
-    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator] # celery is untyped
-    def announce(**_: object) -> None:
-        log.info("worker.ready", provider=provider, worker=worker, concurrency=concurrency)
+    @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator] # celery is untyped
+    def announce(sender: object, **_: object) -> None:
+        steering.attach(sender)
+        log.info("worker.ready", provider=provider, worker=process.name, concurrency=concurrency)
+
+    @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator] # as above
+    def say_so(**_: object) -> None:
+        heartbeat.tell_of_end()
 
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)  # two lines a job that say less than the executor's
@@ -42,12 +62,30 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
         [
             "worker",
             f"--queues={provider}",
-            f"--hostname={provider}-{os.getpid()}@%h",
+            f"--hostname={process.celery_name}",
             "--pool=threads",
             f"--concurrency={concurrency}",
             "--without-gossip",
             "--without-mingle",
-            "--without-heartbeat",
             "--loglevel=INFO",
         ]
     )
+
+
+def _this_process(provider: str, concurrency: int) -> Process:
+    host, pid = socket.gethostname(), os.getpid()
+    return Process(
+        name=f"{provider}@{host}:{pid}:{secrets.token_hex(4)}",
+        provider=provider,
+        celery_name=f"{provider}-{pid}@{host}",
+        host=host,
+        pid=pid,
+        version=version("darkroom"),
+        concurrency=concurrency,
+    )
+
+
+def _done() -> int:
+    """How many messages were worked off, as Celery's own tools tell it."""
+    begun: int = state.total_count[RENDER_TASK]
+    return max(0, begun - len(state.active_requests))
