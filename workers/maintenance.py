@@ -12,7 +12,19 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import admission, failover, files, idempotency, images, ledger, logs, users, waiting_calls
+from core import (
+    admission,
+    failover,
+    files,
+    fleet,
+    history,
+    idempotency,
+    images,
+    ledger,
+    logs,
+    users,
+    waiting_calls,
+)
 from core.bootstrap import Services, assemble
 from core.database import Database
 from core.errors import StoreUnavailable
@@ -24,6 +36,7 @@ from workers.targets import Targets
 
 TICK_SECONDS = 0.5
 SWEEP_BATCH = 500
+ADD_UP_SECONDS = 1.0
 # Of the deliverer alone: no duty waits behind receivers that all answer at once.
 CONNECTIONS = 4
 
@@ -37,8 +50,8 @@ def run(settings: Settings) -> None:
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
-    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0}
-    duties |= {sweep: 30.0, sweep_files: 30.0, sweep_exports: 60.0, forget: 60.0}
+    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, add_up: 2.0}
+    duties |= {sweep: 30.0, sweep_files: 30.0, sweep_exports: 60.0, forget: 60.0, prune: 60.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     telling = Database(settings.database_url, connections=CONNECTIONS)
@@ -133,9 +146,25 @@ def sweep_exports(services: Services) -> None:
         log.info("exports.swept", exports=swept)
 
 
+def add_up(services: Services) -> None:
+    """Count what happened. Where there is much of it, other duties come first after a second."""
+    until = time.monotonic() + ADD_UP_SECONDS
+    while time.monotonic() < until:
+        with services.database.transaction() as session:
+            if history.roll_up(session) < history.PORTION:
+                return
+
+
+def prune(services: Services) -> None:
+    """Drop counts of minutes that nobody looks at any more."""
+    with services.database.transaction() as session:
+        history.prune(session)
+
+
 def forget(services: Services) -> None:
-    """Drop what was kept to recognise calls that come again, and sign-ins that are over."""
+    """Drop what was kept to recognise calls that come again, workers that are gone, and sign-ins that are over."""
     with services.database.transaction() as session:
         waiting_calls.forget(session)
         idempotency.forget(session)
+        fleet.forget(session)
         users.forget_expired(session)
