@@ -32,7 +32,7 @@ class Plot:
 
     at: Sequence[datetime]
     series: Sequence[Series]
-    kind: Literal["lines", "stack", "bars"] = "lines"
+    kind: Literal["lines", "stack"] = "lines"
     unit: Literal["jobs", "seconds", "dollars"] = "jobs"
     log: bool = False
     words: str = field(default="")

@@ -47,21 +47,26 @@ const charts = (() => {
 
   function options(plot, box) {
     const soft = resolved("soft"), line = resolved("line"), say = UNITS[plot.unit];
+    const tens = (_, __, least, most) => {
+      const powers = [];
+      for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++) powers.push(10 ** power);
+      return powers.filter((power) => power >= least && power <= most);
+    };
     const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui" };
-    const lines = plot.series.map((each, at) => {
+    const lines = plot.series.map((each) => {
       const shade = resolved(each.colour);
-      const fill = plot.kind === "stack" ? faded(shade, 55) : plot.kind === "bars" ? faded(shade, 80) : undefined;
-      const bars = plot.kind === "bars" ? uPlot.paths.bars({ size: [0.8, 40], gap: 1 }) : undefined;
-      return { label: each.label, stroke: shade, width: plot.kind === "bars" ? 0 : 1.5, fill, paths: bars,
-               dash: each.dashed ? [4, 4] : undefined, points: { show: plot.x.length < 3 }, spanGaps: false, _at: at };
+      const fill = plot.kind === "stack" ? faded(shade, 55) : undefined;
+      const known = each.values.filter((value) => value != null).length;
+      return { label: each.label, stroke: shade, width: plot.kind === "stack" ? 1 : 1.5, fill,
+               dash: each.dashed ? [4, 4] : undefined, points: { show: known < 24 && plot.kind === "lines", size: 4 } };
     });
     const bands = plot.kind === "stack" ? plot.series.slice(1).map((_, at) => ({ series: [at + 2, at + 1] })) : [];
     return {
       width: box.clientWidth, height: box.clientHeight, series: [{}, ...lines], bands,
       legend: { show: false },
       cursor: { points: { size: 5 }, drag: { x: true, y: false, setScale: false } },
-      scales: { x: { time: true }, y: plot.log ? { distr: 3, log: 10 } : { range: (_, __, most) => [0, Math.max(most * 1.05, 1e-9)] } },
-      axes: [{ ...axis, space: 70, values: (_, ticks) => moments(ticks) }, { ...axis, size: 52, values: (_, ticks) => ticks.map(say), space: 34 }],
+      scales: { x: { time: true }, y: plot.log ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(most * 1.05, 1e-9)] } },
+      axes: [{ ...axis, space: 70, size: 30, values: (_, ticks) => moments(ticks) }, { ...axis, size: 52, values: (_, ticks) => ticks.map(say), space: 34, ...(plot.log ? { splits: tens } : {}) }],
       hooks: { setSelect: [(chart) => zoom(chart)], setCursor: [(chart) => point(chart, plot, say, box)] },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     };
