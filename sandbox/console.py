@@ -30,11 +30,15 @@ def death(name: str, outcome: str, log: Log) -> None:
         say(f"  | {line}")
 
 
-def invitation(base_url: str, key: str, *, pages: Mapping[str, str], logs: str, seconds: float) -> None:
+def invitation(base_url: str, key: str, *, seconds: float) -> None:
     say(f"\nDarkroom is ready ({seconds:.1f} s).\n", bold=True, colour="green")
     say(f"  base URL   {base_url}\n  API key    {key}\n")
     say(_CURL.format(base_url=base_url, key=key))
     say(_PYTHON.format(base_url=base_url, key=key))
+
+
+def places(dashboard: str, user: str, password: str, *, pages: Mapping[str, str], logs: str) -> None:
+    say(f"  dashboard  {dashboard}, as {user} with {password}")
     for provider, page in pages.items():
         say(f"  {provider:<10} simulated, control page {page}/")
     say(f"  logs       {logs}\n\n  Ctrl-C stops everything.")

@@ -24,6 +24,7 @@ class Ready:
 
     base_url: str | None
     api_key: str | None
+    password: str | None
     environment: dict[str, str]
     parts: dict[str, dict[str, str | int | None]]
 

@@ -114,5 +114,11 @@ def make_key(environment: Mapping[str, str]) -> Command:
     )
 
 
+def make_user(environment: Mapping[str, str], name: str) -> Command:
+    """Prints the password."""
+    arguments = ("users", "create", name, "--role", "admin", "--make-password")
+    return Command(name="users", argv=_darkroom(*arguments), environment=environment, folder=CHECKOUT)
+
+
 def _darkroom(*arguments: str) -> list[str | Path]:
     return [sys.executable, "-m", "darkroom", *arguments]

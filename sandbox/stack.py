@@ -12,6 +12,9 @@ from sandbox import console, parts, ports, servers
 from sandbox.home import Home, Ready, Refused
 from sandbox.supervisor import PartFailed, Supervisor
 
+# Who may sign in at the dashboard at first.
+USER = "admin"
+
 _HIGHEST_PORT = 65535
 _DEFAULT_HOME = Path(__file__).resolve().parents[1] / ".sandbox"
 
@@ -40,7 +43,7 @@ class ServersOnly:
         await servers.start(self.home, supervisor)
 
     def ready(self, supervisor: Supervisor) -> Ready:
-        return Ready(None, None, servers.settings(self.home), supervisor.describe())
+        return Ready(None, None, None, servers.settings(self.home), supervisor.describe())
 
     def invite(self, seconds: float) -> None:
         console.say(f"\nServers are ready ({seconds:.1f} s); their addresses: {self.home.ready_file}", bold=True)
@@ -67,6 +70,7 @@ class Darkroom:
         await supervisor.run(parts.migrate(self.environment))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._make_key(supervisor))
+            group.create_task(self._make_user(supervisor))
             group.create_task(
                 supervisor.start(
                     *parts.workers(self.environment),
@@ -77,12 +81,14 @@ class Darkroom:
             )
 
     def ready(self, supervisor: Supervisor) -> Ready:
-        return Ready(self._base_url, self.home.secret("api_key"), self.settings, supervisor.describe())
+        keys = (self.home.secret("api_key"), self.home.secret("password"))
+        return Ready(self._base_url, *keys, self.settings, supervisor.describe())
 
     def invite(self, seconds: float) -> None:
         pages = {each.provider: parts.simulator_address(self.home, each) for each in self.simulated}
-        key = self.home.secret("api_key")
-        console.invitation(self._base_url, key, pages=pages, logs=str(self.home.logs), seconds=seconds)
+        console.invitation(self._base_url, self.home.secret("api_key"), seconds=seconds)
+        address = self._base_url.removesuffix("/v1")
+        console.places(f"{address}/ops", USER, self.home.secret("password"), pages=pages, logs=str(self.home.logs))
 
     @property
     def _base_url(self) -> str:
@@ -92,6 +98,11 @@ class Darkroom:
         if not self.home.knows("api_key"):
             printed = await supervisor.run(parts.make_key(self.environment))
             self.home.secret("api_key", make=printed.strip)
+
+    async def _make_user(self, supervisor: Supervisor) -> None:
+        if not self.home.knows("password"):
+            printed = await supervisor.run(parts.make_user(self.environment, USER))
+            self.home.secret("password", make=printed.strip)
 
 
 async def _run(stack: ServersOnly | Darkroom, inherited: IO[str]) -> int:

@@ -1,5 +1,6 @@
 """`darkroom users`: who may sign in at the dashboard, and what each may do there."""
 
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +23,15 @@ def users() -> None:
 
 
 def secret(command: Callable[..., None]) -> Callable[..., None]:
-    """The option that says where a password comes from: asked for twice where it is not given."""
-    meaning = "Read the password from the first line of standard input."
-    return click.option("--password-from-stdin", is_flag=True, help=meaning)(command)
+    """The options that say where a password comes from: asked for twice where none is given."""
+    read = click.option(
+        "--password-from-stdin",
+        "source",
+        flag_value="stdin",
+        help="Read it from the first line of standard input.",
+    )
+    made = click.option("--make-password", "source", flag_value="made", help="Make one and print it, this once.")
+    return read(made(command))
 
 
 @users.command("create")
@@ -33,13 +40,14 @@ def secret(command: Callable[..., None]) -> Callable[..., None]:
     "--role", type=ROLES, required=True, help="viewer looks, operator acts, admin also on keys and money."
 )
 @secret
-def create_user(name: str, role: str, *, password_from_stdin: bool) -> None:
+def create_user(name: str, role: str, *, source: str | None) -> None:
     """Let somebody sign in."""
     from core import users as house_users
 
-    password = _password(from_stdin=password_from_stdin)
+    password = _password(source)
     with _audited("create", name, {"role": role}) as session:
         house_users.create(session, name, Role(role), password)
+    _show(password, source)
 
 
 @users.command("list")
@@ -56,13 +64,14 @@ def list_users() -> None:
 @users.command("password")
 @click.argument("name")
 @secret
-def change_password(name: str, *, password_from_stdin: bool) -> None:
+def change_password(name: str, *, source: str | None) -> None:
     """Give a user another password, and sign the user out everywhere."""
     from core import users as house_users
 
-    password = _password(from_stdin=password_from_stdin)
+    password = _password(source)
     with _audited("password", name) as session:
         _found(name, there=house_users.change_password(session, name, password))
+    _show(password, source)
 
 
 @users.command("role")
@@ -96,11 +105,20 @@ def enable_user(name: str) -> None:
         _found(name, there=house_users.enable(session, name))
 
 
-def _password(*, from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    given: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return given
+def _password(source: str | None) -> str:
+    match source:
+        case "stdin":
+            return sys.stdin.readline().rstrip("\r\n")
+        case "made":
+            return secrets.token_urlsafe(18)
+        case _:
+            given: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+            return given
+
+
+def _show(password: str, source: str | None) -> None:
+    if source == "made":
+        click.echo(password)
 
 
 @contextmanager
