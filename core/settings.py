@@ -11,6 +11,8 @@ from core.errors import SettingsError
 from core.hosts import AllowedHost
 
 HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * HOUR_SECONDS
+MOST_DAYS = 36_500
 
 
 def variable(name: str, *, secret: bool = False, parse: Callable[[str], Any] = str, **default: Any) -> Any:
@@ -52,6 +54,14 @@ def hour_or_more(text: str) -> int:
     return seconds
 
 
+def days(text: str) -> int:
+    """Whole days, one or more. Raises ValueError."""
+    number = int(text)
+    if not 1 <= number <= MOST_DAYS:
+        raise ValueError(text)
+    return number
+
+
 def yes_or_no(text: str) -> bool:
     """Raises ValueError."""
     if text not in {"yes", "no"}:
@@ -70,7 +80,7 @@ def split(text: str) -> Literal["crop", "upscale"]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One process's settings. Durations are seconds."""
+    """One process's settings. Durations are seconds, where they do not say otherwise."""
 
     database_url: str = variable("DATABASE_URL", secret=True)
     redis_url: str = variable("REDIS_URL", secret=True)
@@ -85,6 +95,8 @@ class Settings:
     wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
     catalog: str | None = variable("DARKROOM_CATALOG", default=None)
     most_output_seconds: int = variable("DARKROOM_MOST_OUTPUT_SECONDS", parse=hour_or_more, default=30 * 86_400)
+    keep_jobs_days: int = variable("DARKROOM_KEEP_JOBS_DAYS", parse=days, default=90)
+    keep_prompts_days: int = variable("DARKROOM_KEEP_PROMPTS_DAYS", parse=days, default=30)
     hide_prompts: bool = variable("DARKROOM_HIDE_PROMPTS", parse=yes_or_no, default=False)
     webhook_hosts: tuple[AllowedHost, ...] = variable("DARKROOM_WEBHOOK_HOSTS", parse=hosts.allowed, default=())
 
@@ -139,7 +151,9 @@ def read(environment: Mapping[str, str]) -> Settings:
             faults.append(f"{setting.metadata['name']} is not readable")
     if faults:
         raise SettingsError("; ".join(faults))
-    return Settings(**values)
+    settings = Settings(**values)
+    _refuse_contradictions(settings)
+    return settings
 
 
 def _read_one(setting: Field[Any], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -150,3 +164,14 @@ def _read_one(setting: Field[Any], environment: Mapping[str, str]) -> dict[str, 
     if setting.default is MISSING:
         raise KeyError(name)
     return {}
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    """What hangs on a job, its prompt and its pictures, cannot be kept for longer than the job."""
+    hanging = {
+        "DARKROOM_KEEP_PROMPTS_DAYS": settings.keep_prompts_days,
+        "DARKROOM_MOST_OUTPUT_SECONDS": settings.most_output_seconds / DAY_SECONDS,
+    }
+    longer = [name for name, kept in hanging.items() if kept > settings.keep_jobs_days]
+    if longer:
+        raise SettingsError(f"DARKROOM_KEEP_JOBS_DAYS is shorter than {' and '.join(longer)}")

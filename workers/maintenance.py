@@ -6,6 +6,7 @@ Every duty is guarded in the ledger, so that a second scheduler only looks twice
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event
 
 import structlog
@@ -22,6 +23,7 @@ from core import (
     images,
     ledger,
     logs,
+    retention,
     users,
     waiting_calls,
 )
@@ -37,6 +39,7 @@ from workers.targets import Targets
 TICK_SECONDS = 0.5
 SWEEP_BATCH = 500
 ADD_UP_SECONDS = 1.0
+RETAIN_SECONDS = 0.5
 # Of the deliverer alone: no duty waits behind receivers that all answer at once.
 CONNECTIONS = 4
 
@@ -51,7 +54,7 @@ def run(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, add_up: 2.0}
-    duties |= {sweep: 30.0, sweep_files: 30.0, sweep_exports: 60.0, forget: 60.0, prune: 60.0}
+    duties |= {sweep: 30.0, sweep_files: 30.0, sweep_exports: 60.0, forget: 60.0, prune: 60.0, retain: 15.0}
     due = dict.fromkeys(duties, 0.0)
     register(services)
     telling = Database(settings.database_url, connections=CONNECTIONS)
@@ -159,6 +162,20 @@ def prune(services: Services) -> None:
     """Drop counts of minutes that nobody looks at any more."""
     with services.database.transaction() as session:
         history.prune(session)
+
+
+def retain(services: Services) -> None:
+    """Drop what was kept long enough. Where there is much of it, the rest waits for the next turn."""
+    settings = services.settings
+    terms = retention.Terms(
+        jobs=timedelta(days=settings.keep_jobs_days), prompts=timedelta(days=settings.keep_prompts_days)
+    )
+    until = time.monotonic() + RETAIN_SECONDS
+    for step in retention.STEPS:
+        more = True
+        while more and time.monotonic() < until:
+            with services.database.transaction() as session:
+                more = step(session, terms)
 
 
 def forget(services: Services) -> None:

@@ -18,6 +18,7 @@ from core.states import Door
 from core.submissions import Submission, new_job_id
 
 NO_MODEL = "the catalog has no such model now"
+NO_PROMPT = "its prompt is not kept any more"
 CAPS: Mapping[str, str] = {
     "cap": "the key's cap is reached",
     "cap_a_day": "the key's cap a day is reached",
@@ -45,6 +46,8 @@ def record(session: Session, catalog: Catalog, job: Job, model: Model | None) ->
     """
     if model is None:
         return NO_MODEL
+    if not job.request["prompt"]:
+        return NO_PROMPT
     request = _request(GenerationRequest.from_json(job.request), model)
     if request is None:
         return f"{model.id} cannot make it"

@@ -53,6 +53,7 @@ class Delivery(Base):
         Index("ix_deliveries_due", "due_at", postgresql_where=f"state = '{DeliveryState.PENDING}'"),
         Index("ix_deliveries_of_key", "key_id", "id"),
         Index("ix_deliveries_job_id", "job_id", postgresql_where="job_id IS NOT NULL"),
+        Index("ix_deliveries_batch_id", "batch_id", postgresql_where="batch_id IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())

@@ -53,6 +53,20 @@ def test_what_is_unreadable_is_named_beside_what_is_missing_and_not_repeated() -
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize("name", ["DARKROOM_KEEP_PROMPTS_DAYS", "DARKROOM_MOST_OUTPUT_SECONDS"])
+def test_nothing_of_a_job_is_kept_for_longer_than_the_job(name: str) -> None:
+    kept = {
+        "DARKROOM_KEEP_JOBS_DAYS": "2",
+        "DARKROOM_KEEP_PROMPTS_DAYS": "1",
+        "DARKROOM_MOST_OUTPUT_SECONDS": "3600",
+    }
+    longer = {"DARKROOM_KEEP_PROMPTS_DAYS": "3", "DARKROOM_MOST_OUTPUT_SECONDS": "259200"}
+    assert read({**REQUIRED, **kept}).keep_jobs_days == 2
+
+    with pytest.raises(SettingsError, match=f"^DARKROOM_KEEP_JOBS_DAYS is shorter than {name}$"):
+        read({**REQUIRED, **kept, name: longer[name]})
+
+
 @pytest.mark.parametrize("address", ["http://store:9000/", "http://store:9000"])
 def test_an_address_loses_its_trailing_slash(address: str) -> None:
     assert read({**REQUIRED, "S3_ENDPOINT": address}).s3_endpoint == "http://store:9000"
