@@ -132,6 +132,7 @@ class Grain(StrEnum):
 
     MINUTE = "minute"
     HOUR = "hour"
+    DAY = "day"
     EVER = "ever"
 
 

@@ -4,6 +4,7 @@ from core.history.bins import Bins, days, lately
 from core.history.durations import BUCKETS, Quantiles, quantile
 from core.history.outcomes import Calls, FailureGroup, Outcomes, calls, failures, outcomes
 from core.history.rollup import PORTION, lag, prune, roll_up
+from core.history.scopes import ALL, Dimension, Scope
 from core.history.series import (
     Flow,
     FlowBin,
@@ -15,7 +16,6 @@ from core.history.series import (
     latencies_by_provider,
     spending,
 )
-from core.history.sums import ALL, Dimension, Scope
 from core.history.totals import Totals, totals
 
 __all__ = [

@@ -15,7 +15,6 @@ WIDTHS = (
     (timedelta(hours=6), timedelta(minutes=5)),
     (DAY, timedelta(minutes=15)),
     (7 * DAY, timedelta(hours=1)),
-    (31 * DAY, timedelta(hours=6)),
 )
 
 
@@ -33,7 +32,9 @@ class Bins:
     @property
     def grain(self) -> Grain:
         """Which counts add up to these bins."""
-        return Grain.MINUTE if self.width < timedelta(hours=1) else Grain.HOUR
+        if self.width < timedelta(hours=1):
+            return Grain.MINUTE
+        return Grain.HOUR if self.width < DAY else Grain.DAY
 
 
 def lately(session: Session, window: timedelta) -> Bins:

@@ -30,13 +30,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, array, insert
 
 from core.errors import FailureKind
-from core.history.durations import BUCKETS
+from core.history.durations import BUCKETS, sums
 from core.orm import CallCount, FailureCount, History, table_of
 from core.states import Event, Grain
 
 # What is counted for a key is counted once more under this id: for the house, however many keys it has.
 EVERYBODY = UUID(int=0)
 
+_GROUPED = ("at", "provider", "model", "lane", "key_id")
 _MEASURES = ("wait", "render", "store", "total")
 _REFUSALS = (FailureKind.REJECTED, FailureKind.MODERATED)
 _MOMENT = DateTime(timezone=True)
@@ -82,10 +83,11 @@ WHERE event.id > :position AND event.id <= :end AND event.event IN ('completed',
 
 
 def _spans(at: ColumnElement[datetime]) -> TableValuedAlias:
-    """The minute, the hour and the ever that a moment is counted in."""
+    """The minute, the hour, the day and the ever that a moment is counted in; UTC."""
     starts = {
         Grain.MINUTE: func.date_trunc("minute", at, "UTC"),
         Grain.HOUR: func.date_trunc("hour", at, "UTC"),
+        Grain.DAY: func.date_trunc("day", at, "UTC"),
         Grain.EVER: cast("-infinity", _MOMENT),
     }
     unnested = func.unnest(array([grain.value for grain in starts]), array(starts.values()))
@@ -118,14 +120,23 @@ def _counting_jobs() -> Insert:
     buckets = (_bucket(events.c[measure]).label(f"{measure}_bucket") for measure in _MEASURES)
     # Materialized, or the bucket would be worked out anew for each count.
     facts = select(events, *buckets).cte("facts").prefix_with("MATERIALIZED")
-    span = _spans(facts.c.at)
-    owners = func.unnest(array([facts.c.key_id, literal(EVERYBODY)])).table_valued(column("key_id", Uuid))
+    minute = func.date_trunc("minute", facts.c.at, "UTC").label("at")
+    of_key = (minute, *(facts.c[name] for name in _GROUPED[1:]))
+    # First by minute and key: what is left to be added up for the longer spans, and for all keys, is little.
+    minutes = select(*of_key, *_jobs(facts), *_durations(facts)).group_by(*of_key).cte("minutes")
+    span = _spans(minutes.c.at)
+    owners = func.unnest(array([minutes.c.key_id, literal(EVERYBODY)])).table_valued(column("key_id", Uuid))
     owner = owners.render_derived("owner")
-    group = (span.c.grain, span.c.at, *(facts.c[name] for name in ("provider", "model", "lane")), owner.c.key_id)
-    found = (
-        select(*group, *_jobs(facts), *_durations(facts)).select_from(facts).join(span, true()).join(owner, true())
-    )
+    group = (span.c.grain, span.c.at, *(minutes.c[name] for name in ("provider", "model", "lane")), owner.c.key_id)
+    added = (_total(counted).label(counted.name) for counted in minutes.columns if counted.name not in _GROUPED)
+    found = select(*group, *added).select_from(minutes).join(span, true()).join(owner, true())
     return _adding(found.group_by(*group), table_of(History))
+
+
+def _total(counted: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(counted.type, ARRAY):
+        return cast(array(sums(counted)), ARRAY(Integer))
+    return func.sum(counted)
 
 
 def _bucket(seconds: ColumnElement[Any]) -> ColumnElement[int]:

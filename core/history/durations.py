@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, func
 
 # Upper bounds in seconds; one more count follows, of what took longer than the last.
 BUCKETS = (
@@ -39,3 +42,8 @@ def quantile(counts: Sequence[int], share: float) -> float | None:
         return BUCKETS[-1]
     lower, upper = BUCKETS[bucket - 1] if bucket else 0.0, BUCKETS[bucket]
     return upper - (upper - lower) * (reached - rank) / counts[bucket]
+
+
+def sums(counts: SQLColumnExpression[Any]) -> list[ColumnElement[int]]:
+    """The sum of each bucket of a column of counts."""
+    return [func.coalesce(func.sum(counts[number + 1]), 0) for number in range(len(BUCKETS) + 1)]

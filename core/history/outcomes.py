@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import FailureKind
 from core.history.bins import Bins
-from core.history.sums import ALL, Dimension, Scope, named, of, within
+from core.history.scopes import ALL, Dimension, Scope, named, of, within
 from core.orm import CallCount, FailureCount, History
 from core.states import CallOutcome
 

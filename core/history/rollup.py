@@ -1,4 +1,4 @@
-"""Adds up what happened to jobs, each event exactly once: by minute, by hour, and ever."""
+"""Adds up what happened to jobs, each event exactly once: by minute, hour and day, and ever."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -31,7 +31,7 @@ MARGIN = timedelta(seconds=2)
 LONGEST_LAG = timedelta(seconds=60)
 MINUTES_KEPT = timedelta(days=2)
 
-_NAME = "history"
+WATERMARK = "history"
 
 
 def roll_up(session: Session) -> int:
@@ -45,11 +45,11 @@ def roll_up(session: Session) -> int:
     if events:
         for count in counting.EACH:
             session.execute(count, {"position": position, "end": end})
-        session.execute(update(Watermark).where(Watermark.name == _NAME).values(position=end))
+        session.execute(update(Watermark).where(Watermark.name == WATERMARK).values(position=end))
     return int(events)
 
 
-_TAKE_WATERMARK = select(Watermark.position).where(Watermark.name == _NAME).with_for_update(skip_locked=True)
+_TAKE_WATERMARK = select(Watermark.position).where(Watermark.name == WATERMARK).with_for_update(skip_locked=True)
 
 # Ids are given in the order of time, yet not committed in it: up to here, all are there that ever will be.
 _HORIZON = text("""
@@ -77,7 +77,7 @@ _END = select(func.max(_NEXT.c.id), func.count()).where(
 
 def lag(session: Session) -> timedelta:
     """How old the first event is that is not added up yet; zero where there is none."""
-    position = func.coalesce(select(Watermark.position).where(Watermark.name == _NAME).scalar_subquery(), 0)
+    position = func.coalesce(select(Watermark.position).where(Watermark.name == WATERMARK).scalar_subquery(), 0)
     age = func.clock_timestamp() - JobEvent.at
     first = select(age).where(JobEvent.id > position).order_by(JobEvent.id).limit(1)
     return session.execute(first).scalar_one_or_none() or timedelta()

@@ -10,8 +10,8 @@ from sqlalchemy import func, null, select, union_all
 from sqlalchemy.orm import Session
 
 from core.history.bins import Bins
-from core.history.durations import BUCKETS, Quantiles
-from core.history.sums import ALL, DURATIONS, Dimension, Scope, bin_of, chosen, counts, of, within
+from core.history.durations import BUCKETS, Quantiles, sums
+from core.history.scopes import ALL, DURATIONS, Dimension, Scope, bin_of, chosen, of, within
 from core.orm import History
 from core.states import Grain
 
@@ -45,9 +45,9 @@ class Flow:
 
 def flow(session: Session, bins: Bins, scope: Scope = ALL) -> Flow:
     """What came in and what ended, in every bin."""
-    sums = [func.coalesce(func.sum(getattr(History, name)), 0).label(name) for name in _COUNTED]
-    ever = select(null().label("start"), *sums).where(History.grain == Grain.EVER, *chosen(scope))
-    binned = select(bin_of(bins), *sums).where(*within(bins, scope)).group_by("start")
+    counted = [func.coalesce(func.sum(getattr(History, name)), 0).label(name) for name in _COUNTED]
+    ever = select(null().label("start"), *counted).where(History.grain == Grain.EVER, *chosen(scope))
+    binned = select(bin_of(bins), *counted).where(*within(bins, scope)).group_by("start")
     # One statement, or what was added up in between would be in one of them only.
     rows = session.execute(union_all(ever, binned)).mappings()
     found = {row["start"]: FlowBin(at=row["start"], **{name: row[name] for name in _COUNTED}) for row in rows}
@@ -90,7 +90,7 @@ def latencies_by_provider(session: Session, bins: Bins, scope: Scope = ALL) -> M
 
 
 def _all_counts() -> list[Any]:
-    return [count for durations in DURATIONS for count in counts(durations)]
+    return [count for durations in DURATIONS for count in sums(durations)]
 
 
 def _latencies(row: Sequence[int]) -> Latencies:

@@ -14,7 +14,7 @@ from core.states import CallOutcome, Grain, Lane, ProviderEventKind
 
 
 class History(Base):
-    """What came of the jobs of a key for a model, in one minute, one hour, and ever.
+    """What came of the jobs of a key for a model, in a minute, an hour, a day, and ever.
 
     `started` counts first attempts; `refused` those of `failed` whose prompt was refused. The arrays count, by the
     buckets of core/history, how long jobs waited for their first attempt, how long providers took, how long
@@ -52,7 +52,7 @@ class History(Base):
 
 
 class FailureCount(Base):
-    """How many jobs failed of one kind of failure, in a minute, an hour, and ever; `job_id` is the last of them."""
+    """How many jobs failed of one kind of failure, in a span, and ever; `job_id` is the last of them."""
 
     __tablename__ = "failure_counts"
     __table_args__ = (
@@ -70,7 +70,7 @@ class FailureCount(Base):
 
 
 class CallCount(Base):
-    """What became of provider calls, counted when their jobs settle: in a minute, an hour, and ever."""
+    """What became of provider calls, counted when their jobs settle: in a span, and ever."""
 
     __tablename__ = "call_counts"
     __table_args__ = (

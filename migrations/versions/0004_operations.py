@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("calls", sa.Integer(), nullable=False),
-        sa.CheckConstraint("grain IN ('minute', 'hour', 'ever')", name=op.f("ck_call_counts_grain")),
+        sa.CheckConstraint("grain IN ('minute', 'hour', 'day', 'ever')", name=op.f("ck_call_counts_grain")),
         sa.CheckConstraint(
             "outcome IN ('sent', 'accepted', 'delivered', 'refused', 'failed', 'unknown')",
             name=op.f("ck_call_counts_outcome"),
@@ -59,7 +59,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("jobs", sa.Integer(), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("grain IN ('minute', 'hour', 'ever')", name=op.f("ck_failure_counts_grain")),
+        sa.CheckConstraint("grain IN ('minute', 'hour', 'day', 'ever')", name=op.f("ck_failure_counts_grain")),
         sa.CheckConstraint(
             "kind IN ('throttled', 'unavailable', 'rejected', 'moderated', 'misconfigured', 'unknown', 'store', "
             "'lost', 'internal')",
@@ -93,7 +93,7 @@ def upgrade() -> None:
         sa.Column("render_seconds", sa.Double(), server_default="0", nullable=False),
         sa.Column("store_seconds", sa.Double(), server_default="0", nullable=False),
         sa.Column("total_seconds", sa.Double(), server_default="0", nullable=False),
-        sa.CheckConstraint("grain IN ('minute', 'hour', 'ever')", name=op.f("ck_history_grain")),
+        sa.CheckConstraint("grain IN ('minute', 'hour', 'day', 'ever')", name=op.f("ck_history_grain")),
         sa.PrimaryKeyConstraint("grain", "key_id", "at", "provider", "model", "lane", name=op.f("pk_history")),
     )
     op.create_table(

@@ -70,6 +70,11 @@ class House:
         with psycopg.connect(url, application_name="bench") as connection:
             return connection.execute(query.encode()).fetchall()
 
+    def administer(self, statement: str) -> None:
+        url = self.environment["DATABASE_URL"].replace("+psycopg", "")
+        with psycopg.connect(url, application_name="bench", autocommit=True) as connection:
+            connection.execute(statement.encode())
+
     def part(self, pid_name: str) -> list[psutil.Process]:
         """The processes of a part."""
         process = psutil.Process(self.pids[pid_name])

@@ -190,8 +190,7 @@ WINDOWS = {
     HOUR: (60, timedelta(minutes=1)),
     24 * HOUR: (96, timedelta(minutes=15)),
     timedelta(days=7): (168, HOUR),
-    timedelta(days=30): (120, 6 * HOUR),
-    timedelta(days=90): (90, timedelta(days=1)),
+    timedelta(days=30): (30, timedelta(days=1)),
 }
 
 
@@ -252,7 +251,7 @@ def test_minutes_are_dropped_after_two_days_and_hours_are_kept(services: Service
     assert dropped > 0
     assert read(services, history.prune) == 0
     kept = read(services, lambda session: set(session.scalars(select(History.grain))))
-    assert kept == {Grain.HOUR, Grain.EVER}
+    assert kept == {Grain.HOUR, Grain.DAY, Grain.EVER}
 
 
 def test_the_counts_do_not_depend_on_the_time_zone_of_the_session(services: Services) -> None:

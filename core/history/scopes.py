@@ -12,7 +12,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from core.history.bins import Bins
 from core.history.counting import EVERYBODY
-from core.history.durations import BUCKETS
 from core.orm import ApiKey, History
 
 
@@ -66,11 +65,6 @@ def named(column: InstrumentedAttribute[str], name: str | None) -> list[ColumnEl
 def bin_of(bins: Bins) -> ColumnElement[datetime]:
     """When the bin of a row begins."""
     return func.date_bin(bins.width, History.at, datetime(1970, 1, 1, tzinfo=UTC)).label("start")
-
-
-def counts(column: InstrumentedAttribute[list[int]]) -> list[ColumnElement[int]]:
-    """The sum of each bucket, shortest first."""
-    return [func.coalesce(func.sum(column[number + 1]), 0) for number in range(len(BUCKETS) + 1)]
 
 
 # In the order in which a job meets them.
