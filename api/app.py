@@ -22,6 +22,7 @@ from api import (
     jobs,
     limits,
     models,
+    ops_stats,
     pictures,
     traces,
     usage,
@@ -31,7 +32,9 @@ from api.auth import Gate
 from api.batches import views as batches
 from api.bodies import read_json
 from api.dashboard import routes as dashboard
+from api.dashboard.glass import Glass
 from api.lookout import Lookout
+from api.metrics.exposition import Exposition
 from api.reference import Reference
 from api.waiting import WaitingRoom
 from core.bootstrap import Services
@@ -91,6 +94,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     def ready() -> ResponseReturnValue:
         return health.ready(services)
 
+    _serve_machines(app, services, gate)
     _serve_reference(app, services)
     app.register_blueprint(dashboard.blueprint(services))
     return app
@@ -224,6 +228,22 @@ def _serve_batches(app: Flask, services: Services, caller: Callable[[], Caller])
     @app.post("/v1/batches/<batch_id>/retry")
     def retry_batch(batch_id: str) -> ResponseReturnValue:
         return batches.retry(services, caller(), batch_id, request_id=g.request_id)
+
+
+def _serve_machines(app: Flask, services: Services, gate: Gate) -> None:
+    glass = Glass()
+    exposition = Exposition(services, glass)
+    app.after_request(exposition.traffic.note)
+
+    @app.get("/metrics")
+    def metrics() -> ResponseReturnValue:
+        gate.admit_scraper(request)
+        return exposition.show(request)
+
+    @app.get("/v1/ops/stats")
+    def stats() -> ResponseReturnValue:
+        gate.admit_admin(request)
+        return ops_stats.show(services, glass)
 
 
 def _serve_reference(app: Flask, services: Services) -> None:

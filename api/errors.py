@@ -34,6 +34,7 @@ from core.errors import (
     KeyUnknown,
     ModelForbidden,
     ModelMissing,
+    NotAdmin,
     PictureExpired,
     PictureMissing,
     PicturesExpired,
@@ -107,6 +108,7 @@ ERRORS: dict[type[Exception], Answer] = {
     KeyMissing: Answer(401, INVALID, None, "Missing bearer authentication in header"),
     KeyUnknown: Answer(401, INVALID, "invalid_api_key", "Incorrect API key provided: {masked}."),
     KeyExpired: Answer(401, INVALID, "expired_api_key", "This API key has expired."),
+    NotAdmin: Answer(403, INVALID, "admin_key_required", "This takes an admin key."),
     ModelForbidden: Answer(
         403, INVALID, "model_not_allowed", "This API key may not use the model '{error.args[0]}'.", "model"
     ),

@@ -14,6 +14,7 @@ from api.bodies import read_json
 from api.calls import Call
 from api.errors import Restarting, Unsure, WaitTooLong
 from api.extras import is_text
+from api.metrics.http import waiting
 from api.preferences import Preferences
 from api.seats import Parting, Seat
 from api.validation import Checked, parse
@@ -66,7 +67,8 @@ def generate(
         traces.notice(job_id, is_new=is_new)
         bind_contextvars(job_id=str(job_id))
         seconds = preferred.bound(call.bound(services.settings.wait_seconds))
-        outcome = room.wait(seat, seconds, request.environ.get("gunicorn.socket"))
+        with waiting():
+            outcome = room.wait(seat, seconds, request.environ.get("gunicorn.socket"))
 
     if isinstance(outcome, Result):
         _follow_delivery(room, seat, outcome, asked.checked)

@@ -11,6 +11,7 @@ from gevent import monkey
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.ggevent import GeventWorker
 
+from api.metrics import sharing
 from core import logs
 from core.settings import Settings
 
@@ -46,6 +47,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
             "graceful_timeout": DRAIN_SECONDS,
             "keepalive": 75,  # longer than the clients' pools, so that they close first
             "control_socket_disable": True,
+            "on_starting": sharing.begin,
+            "on_exit": sharing.end,
         }
         for name, value in options.items():
             self.cfg.set(name, value)

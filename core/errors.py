@@ -50,6 +50,10 @@ class KeyExpired(DarkroomError):
     """The request carries a key whose time is over."""
 
 
+class NotAdmin(DarkroomError):
+    """The key may not read the figures of the whole house."""
+
+
 class ModelForbidden(DarkroomError):
     """The key may not use this model. `args` holds its name."""
 

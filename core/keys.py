@@ -17,7 +17,10 @@ from core.orm import ApiKey, Budget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLimits:
-    """What a key may; None does not limit. Caps are dollars, `weight` its share where keys compete."""
+    """What a key may; None does not limit. Caps are dollars, `weight` its share where keys compete.
+
+    An `admin` key reads the figures of the whole house.
+    """
 
     models: tuple[str, ...] | None = None
     requests_per_minute: int | None = None
@@ -29,6 +32,7 @@ class KeyLimits:
     weight: int = 1
     expires_at: datetime | None = None
     reattaches: bool = True
+    admin: bool = False
 
 
 UNLIMITED = KeyLimits()
@@ -46,6 +50,7 @@ class Caller:
     requests_per_minute: int | None = None
     pictures_per_minute: int | None = None
     reattaches: bool = True
+    admin: bool = False
 
     def may_use(self, model_id: str) -> bool:
         return self.models is None or model_id in self.models
@@ -89,7 +94,7 @@ def _told_apart(limits: Mapping[str, object]) -> tuple[dict[str, object], dict[s
     return of_key, {name: value for name, value in limits.items() if name in OF_BUDGET}
 
 
-_CALLER = ("id", "name", "models", "requests_per_minute", "pictures_per_minute", "reattaches")
+_CALLER = ("id", "name", "models", "requests_per_minute", "pictures_per_minute", "reattaches", "admin")
 _FIND = select(
     *(getattr(ApiKey, name) for name in _CALLER), (ApiKey.expires_at <= func.now()).label("expired")
 ).where(ApiKey.hash == bindparam("hash"), ApiKey.revoked_at.is_(None))
@@ -109,6 +114,7 @@ def find(session: Session, key: str) -> Caller | None:
         requests_per_minute=row.requests_per_minute,
         pictures_per_minute=row.pictures_per_minute,
         reattaches=row.reattaches,
+        admin=row.admin,
     )
 
 

@@ -85,4 +85,5 @@ TERMS = {
     "weight": Term("--weight", count, "Its share where keys compete; 1 unless told."),
     "expires_at": Term("--expires", or_none(expiry), "Its last day, UTC, or in how many days, as 30d."),
     "reattaches": Term("--reattach/--no-reattach", bool, "Whether a client's retry finds its job."),
+    "admin": Term("--admin/--no-admin", bool, "Whether it reads the figures of the whole house."),
 }

@@ -6,7 +6,7 @@ No library builds it: it is plain data, filled by the schemas of the types, and 
 from importlib.metadata import version
 from typing import Any
 
-from api.openapi import batches, headers, images, jobs, samples, schemas, service, webhooks
+from api.openapi import batches, headers, images, jobs, machines, samples, schemas, service, webhooks
 from api.openapi.operations import Operation
 from core.catalog import Catalog
 
@@ -28,6 +28,7 @@ TAGS = {
     "Batches": "Tens of thousands of requests in one file, made when there is room.",
     "Models": "Which AI models can be asked for pictures.",
     "Usage": "What was used, and what may still be spent.",
+    "Operations": "For operators' own programs: the figures of the whole house.",
     "Service": "Whether the service is well, and what it offers.",
 }
 BEARER = {"type": "http", "scheme": "bearer", "description": "An API key of this service."}
@@ -36,7 +37,13 @@ BEARER = {"type": "http", "scheme": "bearer", "description": "An API key of this
 def build(catalog: Catalog, public_url: str) -> dict[str, Any]:
     """Of the models that are on offer, for the address by which callers know the service."""
     paths: dict[str, Any] = {}
-    own = (*jobs.operations(), *batches.operations(), *webhooks.operations(), *service.operations())
+    own = (
+        *jobs.operations(),
+        *batches.operations(),
+        *webhooks.operations(),
+        *machines.operations(),
+        *service.operations(),
+    )
     for operation in (*images.operations(catalog), *own):
         paths.setdefault(operation.path, {})[operation.method] = _written(operation, public_url)
     return {

@@ -13,6 +13,7 @@ from api.envelopes import ErrorResponse
 from api.file_schemas import FileDeleted, FileList, FileObject
 from api.health import Liveness, Readiness
 from api.job_schemas import ImageJob, JobList
+from api.ops_schemas import OpsStats
 from api.schemas import ImageGenerationBody, ImagesResponse, ModelList, ModelResponse
 from api.usage_schemas import UsageList
 from api.webhook_schemas import (
@@ -42,6 +43,7 @@ TYPES: dict[type, JsonSchemaMode] = {
             ModelResponse,
             ModelList,
             UsageList,
+            OpsStats,
             FileObject,
             FileList,
             FileDeleted,

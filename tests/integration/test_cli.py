@@ -118,6 +118,7 @@ def test_a_key_is_made_with_what_it_may(run: Run, services: Services) -> None:
         "weight": "3",
         "expires at": "2126-12-31 23:59 UTC",
         "reattaches": "no",
+        "admin": "no",
         "cap": "10.50",
         "cap a day": "1",
         "cap a month": "5.25",
@@ -134,7 +135,10 @@ def test_a_key_without_options_is_not_limited(run: Run, services: Services) -> N
     shown = limits_of(run, owner(run, services))
 
     limited = {name for name, value in shown.items() if value != "none"}
-    assert limited == {"weight", "reattaches", "reserved", "spent", "used today", "used this month", "in flight"}
+    assert limited == {
+        *("weight", "reattaches", "admin", "reserved", "spent"),
+        *("used today", "used this month", "in flight"),
+    }
     assert (shown["weight"], shown["reattaches"]) == ("1", "yes")
 
 
@@ -147,6 +151,15 @@ def test_a_change_touches_only_what_it_names_and_none_lifts_a_limit(run: Run, se
 
     assert limits_of(run, key_id) == before | {"cap": "20", "models": "none", "expires at": "none"}
     assert complaint(run("keys", "change", uuid4(), "--cap", 1)).startswith("there is no key ")
+
+
+def test_a_key_is_an_admins_only_where_it_is_said(run: Run, services: Services) -> None:
+    plain, admin = owner(run, services), owner(run, services, "--admin")
+
+    assert [limits_of(run, key_id)["admin"] for key_id in (plain, admin)] == ["no", "yes"]
+
+    assert lines(run("keys", "change", admin, "--no-admin")) == []
+    assert limits_of(run, admin)["admin"] == "no"
 
 
 def test_what_a_key_has_used_is_shown(run: Run, services: Services) -> None:

@@ -170,6 +170,7 @@ PROVOKED: dict[Kind, Provoke] = {
         "/v1/models", Authorization="Bearer sk-wrong"
     ),
     Kind(401, INVALID, "expired_api_key", retry=False): with_an_expired_key,
+    Kind(403, INVALID, "admin_key_required", retry=False): lambda house: house.call("/v1/ops/stats"),
     Kind(403, INVALID, "model_not_allowed", retry=False): lambda house: house.limited(models=("dall-e-3",)).ask(),
     Kind(403, "insufficient_quota", "spend_cap_reached", retry=False): lambda house: house.limited(
         cap_a_day=Decimal("0.01")

@@ -1,0 +1,85 @@
+"""/v1/ops/stats: the figures of the house for people's own dashboards."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import insert
+
+from core.bootstrap import Services
+from core.errors import FailureKind
+from core.orm import Worker
+from tests import builders
+from tests.integration.api import lives
+from tests.integration.api.envelope import error_of
+from tests.integration.api.lives import Owner
+from tests.integration.api.metrics import add_up
+
+STATS = "/v1/ops/stats"
+
+
+@pytest.fixture
+def admin(services: Services) -> dict[str, str]:
+    key, _ = builders.make_caller(services, admin=True)
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_only_admin_keys_are_told(client: FlaskClient, authorized: dict[str, str], admin: dict[str, str]) -> None:
+    refused = client.get(STATS, headers=authorized)
+
+    assert client.get(STATS).status_code == 401
+    assert (refused.status_code, error_of(refused)["code"]) == (403, "admin_key_required")
+    assert client.get(STATS, headers=admin).get_json()["object"] == "ops.stats"
+
+
+def read(client: FlaskClient, admin: dict[str, str]) -> dict[str, Any]:
+    body: dict[str, Any] = client.get(STATS, headers=admin).get_json()
+    return body
+
+
+def test_a_provider_is_told_as_it_is_and_as_it_was(
+    client: FlaskClient, services: Services, owner: Owner, admin: dict[str, str]
+) -> None:
+    done = lives.start(services, lives.begin(services, owner, n=2))
+    lives.land(services, done, 0, 1)
+    lives.complete(services, done)
+    refused = lives.start(services, lives.begin(services, owner))
+    lives.fail(services, refused, FailureKind.MODERATED)
+    lives.start(services, lives.begin(services, owner))
+    lives.begin(services, owner)
+    add_up(services)
+
+    [found] = read(client, admin)["providers"]
+
+    assert (found["name"], found["standing"], found["until"]) == ("openai", "healthy", None)
+    assert (found["slots"], found["slots_running"]) == (builders.SLOTS, 1)
+    assert found["queues"]["interactive"]["depth"] == 1
+    for window in (found["last_hour"], found["last_day"]):
+        counts = {name: window[name] for name in ("recorded", "completed", "failed", "refused", "pictures")}
+        assert counts == {"recorded": 4, "completed": 1, "failed": 0, "refused": 1, "pictures": 2}
+        assert (window["charged_usd"], window["success_rate"]) == ("0.106", 1.0)
+        assert window["latencies"]["total"]["count"] == 2
+        assert [(each["kind"], each["jobs"]) for each in window["failures"]] == [("moderated", 1)]
+
+
+def test_workers_money_and_lags_are_told(client: FlaskClient, services: Services, admin: dict[str, str]) -> None:
+    row = {"provider": "openai", "celery_name": "", "host": "one", "pid": 1, "version": "1", "concurrency": 5}
+    with services.database.transaction() as session:
+        session.execute(insert(Worker).values(**row, name="a", rss=7, running=2))
+        session.execute(insert(Worker).values(**row, name="b", rss=7, quiet=True))
+
+    found = read(client, admin)
+
+    assert [(each["name"], each["state"], each["memory_bytes"]) for each in found["workers"]] == [
+        ("a", "healthy", 7),
+        ("b", "quiet", 7),
+    ]
+    assert [each["workers"] for each in found["providers"]] in ([], [1])
+    assert found["webhooks"] == {
+        "pending": 0,
+        "lag_seconds": 0.0,
+        "delivered_last_hour": 0,
+        "failed_last_hour": 0,
+    }
+    assert found["batches"] == {}
+    assert found["sweep_lag_seconds"] == 0.0
