@@ -74,6 +74,26 @@ def migrate() -> None:
 
 
 @cli.command()
+@click.option(
+    "--mend", is_flag=True, help="Remove objects from the store that the ledger has not known for a day."
+)
+def doctor(*, mend: bool) -> None:
+    """Look at all that Darkroom depends on and at Darkroom itself, and say what to do; exit 1 if any is broken."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    from workers.doctor import Verdict, examine
+
+    head = ScriptDirectory.from_config(Config(toml_file=ROOT / "pyproject.toml")).get_current_head()
+    verdicts = set()
+    with services() as house:
+        for finding in examine(house, head=str(head), mend=mend):
+            click.echo(finding)
+            verdicts.add(finding.verdict)
+    sys.exit(Verdict.BROKEN in verdicts)
+
+
+@cli.command()
 @click.option("--servers-only", is_flag=True, help="Only Postgres, Valkey and the store.")
 def sandbox(*, servers_only: bool) -> None:
     """Run everything on this machine, on real servers, without Docker."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from io import BytesIO, RawIOBase
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from minio import Minio
@@ -36,6 +37,12 @@ def _translated() -> Iterator[None]:
     except STORE_ERRORS as error:
         lost = isinstance(error, S3Error) and error.code == "NoSuchKey"
         raise (ObjectLost if lost else StoreUnavailable)(str(error)) from error
+
+
+class StoredObject(NamedTuple):
+    key: str
+    bytes: int
+    modified_at: datetime
 
 
 class Storage:
@@ -99,6 +106,20 @@ class Storage:
         with _translated():
             for error in self._minio.remove_objects(self.bucket, [DeleteObject(key) for key in keys]):
                 raise StoreUnavailable(str(error))
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """All objects whose keys begin so, asked for page by page."""
+        with _translated():
+            for each in self._minio.list_objects(self.bucket, prefix, recursive=True):
+                if each.object_name and each.last_modified:
+                    yield StoredObject(each.object_name, each.size or 0, each.last_modified)
+
+    def has_backstop(self) -> bool:
+        """Whether the bucket has the rule that `create_bucket` gives it."""
+        with _translated():
+            found = self._minio.get_bucket_lifecycle(self.bucket)
+        ids = [rule.rule_id for rule in found.rules if rule.status == ENABLED] if found else []
+        return BACKSTOP.rules[0].rule_id in ids
 
     def ping(self) -> None:
         with _translated():

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerDown
@@ -23,6 +23,7 @@ from core import (
     images,
     ledger,
     logs,
+    orphans,
     retention,
     users,
     waiting_calls,
@@ -40,6 +41,7 @@ TICK_SECONDS = 0.5
 SWEEP_BATCH = 500
 ADD_UP_SECONDS = 1.0
 RETAIN_SECONDS = 0.5
+DAY_SECONDS = 86_400.0
 # Of the deliverer alone: no duty waits behind receivers that all answer at once.
 CONNECTIONS = 4
 
@@ -54,7 +56,15 @@ def run(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, add_up: 2.0}
-    duties |= {sweep: 30.0, sweep_files: 30.0, sweep_exports: 60.0, forget: 60.0, prune: 60.0, retain: 15.0}
+    duties |= {
+        sweep: 30.0,
+        sweep_files: 30.0,
+        sweep_exports: 60.0,
+        forget: 60.0,
+        prune: 60.0,
+        retain: 15.0,
+        survey: DAY_SECONDS,
+    }
     due = dict.fromkeys(duties, 0.0)
     register(services)
     telling = Database(settings.database_url, connections=CONNECTIONS)
@@ -176,6 +186,25 @@ def retain(services: Services) -> None:
         while more and time.monotonic() < until:
             with services.database.transaction() as session:
                 more = step(session, terms)
+
+
+def survey(services: Services) -> None:
+    """Compare the store with the ledger, beside the other duties: it takes as long as the store's listing."""
+    Thread(target=attend, args=(compare, services), name="survey", daemon=True).start()
+
+
+def compare(services: Services) -> None:
+    """Tell of objects that no row knows, and of rows whose object is gone; removing is left to the operator."""
+    found = orphans.compare(services.database, services.storage)
+    if found.orphans or found.lost:
+        log.warning(
+            "store.differs",
+            objects=found.objects,
+            orphans=found.orphans,
+            orphan_bytes=found.orphan_bytes,
+            lost=found.lost,
+            examples=found.examples,
+        )
 
 
 def forget(services: Services) -> None:

@@ -1,0 +1,187 @@
+"""What `darkroom doctor` finds, on a house where all is well and where one thing is not."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+from minio import Minio
+from redis import Redis
+from sqlalchemy import text
+
+from core import fleet
+from core.bootstrap import Services
+from core.fleet import Load, Process
+from core.storage import BACKSTOP
+from darkroom import cli
+from tests import builders
+from tests.providers.simulator import Simulator
+
+KEY = "sk-test-upstream"
+ROOTS = {
+    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "/v1"),
+    "stability": ("STABILITY_API_KEY", "STABILITY_BASE_URL", ""),
+    "bfl": ("BFL_API_KEY", "BFL_BASE_URL", ""),
+    "midjourney": ("MIDJOURNEY_API_SECRET", "MIDJOURNEY_BASE_URL", ""),
+}
+Doctor = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Iterator[dict[str, str]]:
+    """The settings of all providers: one process of simulators each."""
+    with (
+        Simulator.running("openai", KEY) as openai,
+        Simulator.running("stability", KEY) as stability,
+        Simulator.running("bfl", KEY) as bfl,
+        Simulator.running("midjourney", KEY) as midjourney,
+    ):
+        running = {"openai": openai, "stability": stability, "bfl": bfl, "midjourney": midjourney}
+        yield {
+            name: value
+            for provider, (key, root, path) in ROOTS.items()
+            for name, value in ((key, KEY), (root, running[provider].address + path))
+        }
+
+
+@pytest.fixture
+def doctor(environment: dict[str, str], upstreams: dict[str, str], services: Services) -> Doctor:
+    """Examines a house with all its workers; `changed` are other settings, words options."""
+    for provider in ROOTS:
+        builders.register(services, provider=provider)
+        said = Process(
+            name=provider,
+            provider=provider,
+            celery_name=f"{provider}-1@here",
+            host="here",
+            pid=1,
+            version="1",
+            concurrency=1,
+        )
+        with services.database.transaction() as session:
+            fleet.beat(session, said, Load(running=0, jobs_done=0, rss=1, stopping=False))
+
+    def examine(*words: str, **changed: str) -> Result:
+        return CliRunner().invoke(cli, ["doctor", *words], env={**environment, **upstreams, **changed})
+
+    return examine
+
+
+def of(result: Result, subject: str) -> str:
+    """The lines about a subject."""
+    found = re.search(rf"^\w+ +{re.escape(subject)}: .*(\n +-> .*)?", result.output, re.MULTILINE)
+    assert found, result.output
+    return found[0]
+
+
+def test_a_house_where_all_is_well_is_told_so(doctor: Doctor) -> None:
+    result = doctor()
+
+    assert {line.split()[0] for line in result.output.splitlines()} == {"ok"}, result.output
+    assert result.exit_code == 0
+    for subject in (
+        "postgres",
+        "migrations",
+        "redis",
+        "clock of store",
+        "bucket rule",
+        "bucket",
+        "objects",
+        *ROOTS,
+    ):
+        of(result, subject)
+    assert "credits left" in of(result, "stability")
+
+
+def test_no_secret_is_shown(doctor: Doctor, environment: dict[str, str]) -> None:
+    output = doctor().output + doctor(STABILITY_API_KEY="sk-another-key").output
+
+    secrets = [environment["S3_SECRET_KEY"], KEY, "sk-another-key"]
+    passwords = [environment[name].partition("//")[2].partition("@")[0].partition(":")[2] for name in URLS]
+    assert [each for each in (*secrets, *passwords) if each in output] == []
+
+
+URLS = ("DATABASE_URL", "REDIS_URL")
+
+
+@pytest.mark.parametrize("provider", ROOTS)
+def test_a_key_that_a_provider_refuses_is_named(doctor: Doctor, provider: str) -> None:
+    result = doctor(**{ROOTS[provider][0]: "sk-wrong"})
+
+    assert result.exit_code == 1
+    assert of(result, provider).startswith(f"broken   {provider}: refuses the key")
+    assert "set a key that is in force" in of(result, provider)
+
+
+@pytest.mark.parametrize(
+    ("changed", "subject", "remedy"),
+    [
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "redis", "REDIS_URL"),
+        ({"DATABASE_URL": "postgresql+psycopg://a:b@127.0.0.1:1/c"}, "postgres", "DATABASE_URL"),
+        ({"S3_ENDPOINT": "http://127.0.0.1:1"}, "store", "S3_ENDPOINT"),
+        ({"S3_SECRET_KEY": "not-the-secret"}, "store", "S3_ENDPOINT and its keys"),
+        ({"S3_BUCKET": "nowhere"}, "store", "darkroom migrate"),
+        ({"BFL_BASE_URL": "http://127.0.0.1:1"}, "bfl", "the way out to it"),
+    ],
+)
+def test_what_does_not_answer_is_named_with_its_setting(
+    doctor: Doctor, changed: dict[str, str], subject: str, remedy: str
+) -> None:
+    result = doctor(**changed)
+
+    assert result.exit_code == 1
+    assert of(result, subject).startswith("broken")
+    assert remedy in of(result, subject)
+
+
+def test_a_migration_that_was_not_made_is_named(doctor: Doctor, services: Services) -> None:
+    with services.database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert "at 0001, not at " in of(result, "migrations")
+    assert "run `darkroom migrate`" in of(result, "migrations")
+
+
+def test_memory_that_redis_may_empty_is_a_warning(doctor: Doctor, environment: dict[str, str]) -> None:
+    with Redis.from_url(environment["REDIS_URL"]) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            result = doctor()
+        finally:
+            redis.config_set("maxmemory-policy", "noeviction")
+
+    assert result.exit_code == 0
+    assert of(result, "eviction").startswith("warning  eviction: allkeys-lru")
+
+
+def test_a_bucket_without_its_rule_is_named(doctor: Doctor, services: Services) -> None:
+    minio = client_of(services)
+    minio.delete_bucket_lifecycle(services.storage.bucket)
+    try:
+        result = doctor()
+    finally:
+        minio.set_bucket_lifecycle(services.storage.bucket, BACKSTOP)
+
+    assert result.exit_code == 1
+    assert "run `darkroom migrate`" in of(result, "bucket rule")
+
+
+def client_of(services: Services) -> Minio:
+    settings = services.settings
+    host = settings.s3_endpoint.partition("//")[2]
+    return Minio(host, settings.s3_access_key, settings.s3_secret_key, secure=False, region="us-east-1")
+
+
+def test_workers_that_are_not_there_are_named(doctor: Doctor, services: Services) -> None:
+    with services.database.transaction() as session:
+        session.execute(text("DELETE FROM workers WHERE provider = 'bfl'"))
+        session.execute(text("DELETE FROM providers WHERE name = 'bfl'"))
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert "darkroom worker --provider bfl" in of(result, "workers") or "none of bfl" in result.output
+    assert "start `darkroom scheduler`" in of(result, "scheduler")
