@@ -3,6 +3,9 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
 
 from api.batches.schemas import ENDPOINT
 from core import files
@@ -18,7 +21,14 @@ LINES_AT_ONCE = 1000
 LIFETIME = timedelta(days=30)
 
 
-def make(services: Services, batch: Batch, *, request_id: str) -> Batch:
+class Prepared(NamedTuple):
+    """What is yet to be recorded; its file is in the store."""
+
+    file: File
+    batch: Batch
+
+
+def prepare(services: Services, batch: Batch, *, request_id: str) -> Prepared:
     """Raises StoreUnavailable."""
     file_id = files.new_id()
     object_key = files.object_key(file_id)
@@ -42,9 +52,12 @@ def make(services: Services, batch: Batch, *, request_id: str) -> Batch:
         metadata_=batch.metadata_,
         output_seconds=batch.output_seconds,
     )
-    with services.database.transaction() as session:
-        files.record(session, file, lifetime=LIFETIME)
-        return orders.create(session, again)
+    return Prepared(file, again)
+
+
+def record(session: Session, prepared: Prepared) -> Batch:
+    files.record(session, prepared.file, lifetime=LIFETIME)
+    return orders.create(session, prepared.batch)
 
 
 def _file(services: Services, batch_id: str) -> Iterator[bytes]:

@@ -89,7 +89,9 @@ def retry(services: Services, caller: Caller, batch_id: str, *, request_id: str)
     batch = _find(services, caller, batch_id)
     if batch.ended_at is None or not batch.failed + batch.cancelled:
         raise BatchUnfit("retry the failed lines of", batch.status)
-    return batch_response(again.make(services, batch, request_id=request_id)).to_json()
+    prepared = again.prepare(services, batch, request_id=request_id)
+    with services.database.transaction() as session:
+        return batch_response(again.record(session, prepared)).to_json()
 
 
 def results(services: Services, caller: Caller, batch_id: str, query: Mapping[str, str]) -> dict[str, Any]:

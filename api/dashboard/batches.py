@@ -67,8 +67,9 @@ def retry(visit: Visit, batch_id: str) -> ResponseReturnValue:
     seen, _, _ = _read(visit, batch_id)
     if seen.batch.ended_at is None or not seen.batch.failed + seen.batch.cancelled:
         raise BadRequest("No line of this batch can be made again.")
-    new = again.make(visit.services, seen.batch, request_id=g.request_id)
+    prepared = again.prepare(visit.services, seen.batch, request_id=g.request_id)
     with visit.services.database.transaction() as session:
+        new = again.record(session, prepared)
         _record(visit, session, "batch.retry", batch_id, batch=new.id)
     return visit.done("Its failed lines are a batch of their own now.", go_to=f"/ops/batches/{new.id}")
 
@@ -90,13 +91,13 @@ def _page(visit: Visit, query: dict[str, str]) -> list[Seen]:
         before = datetime.fromisoformat(query["before"]) if "before" in query else None
     except ValueError as error:
         raise BadRequest(f"This view cannot be shown: {error}.") from error
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         return list(overview.page(session, status=status, before=before, limit=PAGE + 1))
 
 
 def _read(visit: Visit, batch_id: str) -> tuple[Seen, dict[str, int], int]:
-    with visit.services.database.transaction() as session:
-        seen = None if "\0" in batch_id else overview.one(session, batch_id)
+    with visit.reading() as session:
+        seen = overview.one(session, batch_id)
         if seen is None:
             raise NotFound(f"There is no batch {batch_id}.")
         return seen, overview.reasons(session, batch_id), overview.under_way(session, batch_id)
