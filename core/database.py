@@ -13,7 +13,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import ExecStatus
 from psycopg.rows import namedtuple_row
 from psycopg.waiting import Ready, Wait
-from sqlalchemy import ColumnElement, Executable, PoolProxiedConnection, create_engine, event
+from sqlalchemy import ColumnElement, Executable, PoolProxiedConnection, create_engine, event, func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -113,6 +113,13 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """Commit at the end of the block, roll back when it raises."""
         with self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def reading(self, *, seconds: float) -> Iterator[Session]:
+        """For people who wait: a transaction none of whose statements takes longer than that."""
+        with self.transaction() as session:
+            session.execute(select(func.set_config("statement_timeout", f"{round(seconds * 1000)}ms", True)))
             yield session
 
     @contextmanager

@@ -82,7 +82,7 @@ class Door:
         token = request.cookies.get(COOKIE)
         if not token:
             raise NotSignedIn
-        with self._services.database.transaction() as session:
+        with self._services.database.single() as session:
             user = users.find(session, token)
         if user is None:
             raise NotSignedIn

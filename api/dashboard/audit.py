@@ -1,9 +1,13 @@
 """/ops/audit: who did what, why and when."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from werkzeug.exceptions import BadRequest
 
 from api.dashboard.visits import Visit
 from core import audit
+from core.orm import AuditEntry
 
 PAGE = 100
 
@@ -11,8 +15,9 @@ PAGE = 100
 def show(visit: Visit) -> str:
     before = _entry(visit.query.get("before"))
     subject, actor = visit.query.get("subject") or None, visit.query.get("actor") or None
-    with visit.services.database.transaction() as session:
-        entries = audit.page(session, before=before, subject=subject, actor=actor, limit=PAGE + 1)
+    entries = visit.glass.look(
+        ("audit", before, subject, actor), lambda: _read(visit, before=before, subject=subject, actor=actor)
+    )
     return visit.render(
         "audit.html",
         title="Audit",
@@ -21,6 +26,11 @@ def show(visit: Visit) -> str:
         subject=subject,
         actor=actor,
     )
+
+
+def _read(visit: Visit, **wanted: Any) -> Sequence[AuditEntry]:
+    with visit.reading() as session:
+        return audit.page(session, **wanted, limit=PAGE + 1)
 
 
 def _entry(text: str | None) -> int | None:

@@ -37,7 +37,7 @@ def _read(visit: Visit, query: dict[str, str]) -> tuple[Sequence[Shown], Sequenc
         model=query.get("model"),
         key_id=_id(query.get("key")),
     )
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         return galleries.page(session, wanted, limit=PAGE), accounts.names(session)
 
 

@@ -5,9 +5,8 @@ from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Any, TypeVar
 
-# As old as what is shown may be; and how many different views are kept.
+# As old as what is shown may be.
 FRESH_SECONDS = 2.0
-MOST_VIEWS = 200
 
 T = TypeVar("T")
 
@@ -23,9 +22,7 @@ class Glass:
     def look(self, what: Hashable, read: Callable[[], T]) -> T:
         """What `read` returned at most so many seconds ago; `what` names it, with all that it depends on."""
         with self._lock:
-            if len(self._views) >= MOST_VIEWS:
-                self._views.clear()
-            view = self._views.setdefault(what, _View())
+            view = self._views.get(what) or self._begin(what)
         with view.lock:
             if time.monotonic() >= view.until:
                 view.value = read()
@@ -33,9 +30,24 @@ class Glass:
             value: T = view.value
             return value
 
+    def forget(self) -> None:
+        """Something was done: whoever looks from now on is to see what came of it."""
+        with self._lock:
+            self._views = {}
+
+    def _begin(self, what: Hashable) -> "_View":
+        """A view that is yet to be read. Those that are old are let go: they may be large."""
+        now = time.monotonic()
+        self._views = {name: view for name, view in self._views.items() if view.is_wanted(now)}
+        view = self._views[what] = _View()
+        return view
+
 
 class _View:
     def __init__(self) -> None:
         self.lock = Lock()
         self.until = 0.0
         self.value: Any = None
+
+    def is_wanted(self, now: float) -> bool:
+        return self.lock.locked() or now < self.until

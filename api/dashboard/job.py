@@ -59,5 +59,5 @@ def _record(visit: Visit, session: Session, action: str, job_id: UUID, **detail:
 
 
 def _read(visit: Visit, job_id: UUID) -> Timeline | None:
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         return timelines.of_job(session, job_id)

@@ -59,15 +59,20 @@ def revoke(visit: Visit, key_id: UUID) -> ResponseReturnValue:
 
 
 def _every(visit: Visit, named: str) -> list[Account]:
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         return accounts.every(session, named=named)
 
 
-def _page(visit: Visit, key_id: UUID, *, secret: str | None = None) -> str:
-    with visit.services.database.transaction() as session:
+def _one(visit: Visit, key_id: UUID) -> Account:
+    with visit.reading() as session:
         account = accounts.one(session, key_id)
     if account is None:
         raise _missing(key_id)
+    return account
+
+
+def _page(visit: Visit, key_id: UUID, *, secret: str | None = None) -> str:
+    account = visit.glass.look(("key", key_id), lambda: _one(visit, key_id))
     return visit.render(
         "key.html",
         title=f"Keys · {account.key.name}",

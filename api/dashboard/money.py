@@ -72,7 +72,7 @@ def _query(visit: Visit) -> dict[str, str]:
 
 
 def _look(visit: Visit, window: str, by: Dimension, scope: Scope) -> View:
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         bins = history.lately(session, windows.WINDOWS[window])
         return View(
             spending=history.spending(session, bins, by, scope),

@@ -23,9 +23,8 @@ def show(visit: Visit) -> str:
 
 
 def one(visit: Visit, operation_id: UUID) -> str:
-    return visit.render(
-        "operation.html", title=f"{SECTION} · {operation_id}", operation=_find(visit, operation_id)
-    )
+    operation = visit.glass.look(("operation", operation_id), lambda: _find(visit, operation_id))
+    return visit.render("operation.html", title=f"{SECTION} · {operation_id}", operation=operation)
 
 
 def stop(visit: Visit, operation_id: UUID) -> ResponseReturnValue:
@@ -47,12 +46,12 @@ def result(visit: Visit, operation_id: UUID) -> Response:
 
 
 def _every(visit: Visit) -> Sequence[Operation]:
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         return orders.every(session, MOST)
 
 
 def _find(visit: Visit, operation_id: UUID) -> Operation:
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         operation = orders.one(session, operation_id)
     if operation is None:
         raise NotFound(f"There is no operation {operation_id}.")

@@ -55,7 +55,7 @@ def show(visit: Visit) -> str:
 
 
 def _look(visit: Visit, window: str) -> View:
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         hour, bins = history.lately(session, CARDS), history.lately(session, windows.WINDOWS[window])
         rates = {provider.name: provider.rate for provider in admission.providers(session)}
         found = vitals.look(session)

@@ -16,7 +16,8 @@ from core.orm import Provider, ProviderEvent
 from core.rates import Standing
 from core.standings import ProviderStanding
 
-MOST_SLOTS = 100_000
+MOST_SLOTS = 99_999
+DIGITS = len(str(MOST_SLOTS))
 MOST_EVENTS = 12
 
 Change = Callable[[Session, str], bool]
@@ -57,7 +58,7 @@ def resume(visit: Visit, name: str) -> ResponseReturnValue:
 def change(visit: Visit, name: str) -> ResponseReturnValue:
     """Its slots and its rate, from now on."""
     slots, rate = visit.form.get("slots", ""), visit.form.get("rate", "").strip() or None
-    if not slots.isdecimal() or int(slots) > MOST_SLOTS:
+    if not slots.isdecimal() or len(slots) > DIGITS:
         raise BadRequest(f"Slots are a number from 0 to {MOST_SLOTS}.")
     with visit.services.database.transaction() as session:
         if not admission.set_slots(session, name, int(slots)):
@@ -77,7 +78,7 @@ def _set_rate(session: Session, name: str, rate: str | None) -> None:
 
 def _read(visit: Visit) -> list[Seen]:
     catalog = visit.services.catalog
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         hour = history.lately(session, overview.CARDS)
         rows = {row.name: row for row in admission.providers(session)}
         standing = standings.providers(session)

@@ -17,6 +17,8 @@ from core import images
 SIZES = {"small": 68, "large": 360}
 MOST_KEPT_BYTES = 24 * 1024 * 1024
 QUALITY = 72
+# By browsers.
+MOST_CACHED_SECONDS = 600
 
 
 class Kept(NamedTuple):
@@ -39,7 +41,7 @@ class Thumbnails:
         which = Kept(name, visit.query.get("size", "small"))
         if which.size not in SIZES:
             raise NotFound("There is no such size.")
-        key = _object_of(visit, name)
+        key, left = _find(visit, name)
         small = self._find(which)
         if small is None:
             png = visit.services.storage.read(key)
@@ -47,7 +49,9 @@ class Thumbnails:
             small = gevent.get_hub().threadpool.apply(_shrink, (png, SIZES[which.size]))
             self._keep(which, small)
         response = Response(small, mimetype="image/jpeg")
-        response.headers["Cache-Control"] = "private, max-age=600"
+        response.headers["Cache-Control"] = (
+            f"private, max-age={min(MOST_CACHED_SECONDS, int(left.total_seconds()))}"
+        )
         return response
 
     def _find(self, which: Kept) -> bytes | None:
@@ -64,12 +68,14 @@ class Thumbnails:
                 self._bytes -= len(self._kept.popitem(last=False)[1])
 
 
-def _object_of(visit: Visit, name: str) -> str:
+def _find(visit: Visit, name: str) -> tuple[str, timedelta]:
+    """Where it is in the store, and how long its hour still lasts."""
     with visit.services.database.single() as session:
-        found = None if "\0" in name else images.find(session, name)
+        found = images.find(session, name)
     if found is None or found[1] <= timedelta(0):
         raise NotFound("There is no such picture any more.")
-    return found[0].object_key
+    image, left = found
+    return image.object_key, left
 
 
 def _shrink(png: bytes, size: int) -> bytes:

@@ -1,10 +1,12 @@
 """One look at the dashboard, or one action: who it is, what was asked for, and what may be shown."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from flask import Response, redirect, render_template, request
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from api.dashboard.glass import Glass
@@ -14,6 +16,8 @@ from core.users import SignedIn
 
 NOTICE = "ops_notice"
 NOTICE_SECONDS = 10
+LONGEST_WHY = 500
+MOST_SECONDS = 3.0
 # What each role may, it may with all that the ones before it may.
 RANKS = list(Role)
 SECTIONS = {
@@ -52,7 +56,11 @@ class Visit:
     @property
     def why(self) -> str | None:
         """The reason that was given for an action."""
-        return self.form.get("why", "").strip() or None
+        return self.form.get("why", "").strip()[:LONGEST_WHY] or None
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """For what a page shows: a statement that takes too long is given up."""
+        return self.services.database.reading(seconds=MOST_SECONDS)
 
     def may(self, role: Role | str) -> bool:
         """Whether this user may do what takes that role."""
@@ -81,6 +89,7 @@ class Visit:
 
     def done(self, said: str, *, go_to: str = "/ops/") -> Response:
         """After an action: back to the page it came from, which shows for once what was `said`."""
+        self.glass.forget()
         back = self.form.get("back", go_to)
         response = redirect(back if is_ours(back) else go_to, code=303)
         assert isinstance(response, Response)

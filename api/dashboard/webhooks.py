@@ -91,7 +91,7 @@ def _read(visit: Visit, query: dict[str, str]) -> Read:
         webhook_id = UUID(query["webhook"]) if "webhook" in query else None
     except ValueError as error:
         raise BadRequest(f"This view cannot be shown: {error}.") from error
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         return (
             listeners.every(session),
             listeners.latest(session, state=state, webhook_id=webhook_id, limit=LATEST),

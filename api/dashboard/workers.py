@@ -44,5 +44,5 @@ def _steer(visit: Visit, *, quiet: bool) -> ResponseReturnValue:
 
 
 def _every(visit: Visit) -> Sequence[Member]:
-    with visit.services.database.transaction() as session:
+    with visit.reading() as session:
         return fleet.every(session)

@@ -13,6 +13,8 @@ from core.errors import DarkroomError, FailureKind
 from core.states import Door, JobState, Lane
 
 LONGEST = 200
+# Of years; arithmetic on those at the ends of the calendar would fall off it.
+EARLIEST, LATEST = 1970, 9000
 # Of the id of a job, or of a request.
 OF_REQUEST = "req_"
 BEGINNING = re.compile(rf"[0-9a-f-]{{1,36}}|{OF_REQUEST}[0-9a-f]{{0,32}}")
@@ -133,6 +135,8 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("is not a time such as 2026-11-23T17:30") from None
+    if not EARLIEST <= moment.year <= LATEST:
+        raise ValueError(f"is not within the years {EARLIEST} to {LATEST}")
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
