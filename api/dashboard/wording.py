@@ -1,5 +1,6 @@
 """How figures read on a page: lengths of time, money, counts, moments."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
@@ -82,4 +83,9 @@ def short(identity: object) -> Markup:
     return Markup('<span class="id" title="{}">{}</span>').format(text, escape(f"…{text[-8:]}"))
 
 
-FILTERS = {each.__name__: each for each in (seconds, dollars, count, share, moment, state, short, unquote)}
+def pretty(value: object, indent: int | None = 2) -> str:
+    """JSON for people: as it was written, in whatever script."""
+    return json.dumps(value, indent=indent, ensure_ascii=False)
+
+
+FILTERS = {each.__name__: each for each in (seconds, dollars, count, share, moment, state, short, pretty, unquote)}
