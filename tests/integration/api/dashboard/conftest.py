@@ -1,19 +1,25 @@
 """Users in front of the dashboard, in the test's own process, on real servers."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
 from html import unescape
+from itertools import count
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from core import audit, users
-from core.bootstrap import Services
+from api.app import create_app
+from api.waiting import WaitingRoom
+from core import audit, settings, users
+from core.bootstrap import Services, assemble
 from core.orm import AuditEntry
 from core.states import Role
+from core.users import NewSignIn
+from tests import builders
 
 PASSWORD = "correct horse battery staple"
 
@@ -24,6 +30,7 @@ class Visitor:
 
     client: FlaskClient
     name: str
+    form_token: str
 
     def get(self, address: str) -> str:
         """The text of a page, without its markup."""
@@ -31,15 +38,9 @@ class Visitor:
         assert response.status_code == 200, (address, response.status, response.text)
         return words(response.text)
 
-    def token(self) -> str:
-        """What every form of this user's pages carries."""
-        found = re.search(r'name="form_token" value="([^"]+)"', self.client.get("/ops/audit").text)
-        assert found
-        return found[1]
-
     def post(self, address: str, fields: Mapping[str, object] | None = None) -> TestResponse:
         """Send a form as a page of ours does."""
-        return self.client.post(address, data={"form_token": self.token(), **(fields or {})})
+        return self.client.post(address, data={"form_token": self.form_token, **(fields or {})})
 
 
 def words(page: str) -> str:
@@ -47,33 +48,69 @@ def words(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-@pytest.fixture
-def visitor(app: Flask, services: Services, request: pytest.FixtureRequest) -> Callable[[Role], Visitor]:
-    def sign_in(role: Role) -> Visitor:
-        name = f"{role}-{request.node.name}"
+@pytest.fixture(scope="module")
+def services(environment: dict[str, str]) -> Iterator[Services]:
+    """One a file, like its database."""
+    with closing(assemble(settings.read(environment))) as services:
+        builders.register(services)
+        yield services
+
+
+Browse = Callable[[Flask], Visitor]
+
+
+@pytest.fixture(scope="module")
+def sign_in(services: Services) -> Callable[[Role], Browse]:
+    """Makes a user of a role who is signed in, before whichever app."""
+    numbers = count(1)
+
+    def sign_in(role: Role) -> Browse:
+        name = f"{role}-{next(numbers)}"
         with services.database.transaction() as session:
-            users.create(session, name, role, PASSWORD)
-        client = app.test_client()
-        response = client.post("/ops/sign-in", data={"name": name, "password": PASSWORD})
-        assert response.status_code == 303, response.text
-        return Visitor(client, name)
+            signed_in = users.sign_in(session, users.create(session, name, role, PASSWORD), seconds=600)
+        return lambda app: _visitor(app, name, signed_in)
 
     return sign_in
 
 
-@pytest.fixture
-def viewer(visitor: Callable[[Role], Visitor]) -> Visitor:
-    return visitor(Role.VIEWER)
+def _visitor(app: Flask, name: str, signed_in: NewSignIn) -> Visitor:
+    client = app.test_client()
+    client.set_cookie("ops_session", signed_in.token, path="/ops")
+    return Visitor(client, name, signed_in.form_token)
+
+
+@pytest.fixture(scope="module")
+def staff(sign_in: Callable[[Role], Browse]) -> dict[Role, Browse]:
+    """One user of each role a file: hashing passwords takes its time."""
+    return {role: sign_in(role) for role in Role}
 
 
 @pytest.fixture
-def operator(visitor: Callable[[Role], Visitor]) -> Visitor:
-    return visitor(Role.OPERATOR)
+def visitor(app: Flask, sign_in: Callable[[Role], Browse]) -> Callable[[Role], Visitor]:
+    """Somebody new, for tests that nobody else is to be bothered by."""
+    return lambda role: sign_in(role)(app)
 
 
 @pytest.fixture
-def admin(visitor: Callable[[Role], Visitor]) -> Visitor:
-    return visitor(Role.ADMIN)
+def viewer(app: Flask, staff: dict[Role, Browse]) -> Visitor:
+    return staff[Role.VIEWER](app)
+
+
+@pytest.fixture
+def operator(app: Flask, staff: dict[Role, Browse]) -> Visitor:
+    return staff[Role.OPERATOR](app)
+
+
+@pytest.fixture
+def admin(app: Flask, staff: dict[Role, Browse]) -> Visitor:
+    return staff[Role.ADMIN](app)
+
+
+@pytest.fixture
+def uninitiated(services: Services, room: WaitingRoom, staff: dict[Role, Browse]) -> Visitor:
+    """A viewer of a house that hides prompts and pictures from those."""
+    secretive = replace(services, settings=replace(services.settings, hide_prompts=True))
+    return staff[Role.VIEWER](create_app(secretive, room))
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ def test_nobody_is_led_to_another_host(client: FlaskClient, services: Services) 
     assert response.headers["Location"] == "/ops/"
 
 
-def test_who_signs_out_is_out_also_with_the_cookie_kept(viewer: Visitor) -> None:
+def test_who_signs_out_is_out_also_with_the_cookie_kept(visitor: Callable[[Role], Visitor]) -> None:
+    viewer = visitor(Role.VIEWER)
     kept = viewer.client.get_cookie("ops_session", path="/ops")
     assert kept
 
@@ -100,14 +101,15 @@ def test_a_form_without_its_token_does_nothing(admin: Visitor) -> None:
 
 
 def test_a_form_on_a_page_of_another_host_does_nothing(admin: Visitor) -> None:
-    fields = {"form_token": admin.token(), "name": "forged"}
+    fields = {"form_token": admin.form_token, "name": "forged"}
     response = admin.client.post("/ops/keys", data=fields, headers={"Sec-Fetch-Site": "cross-site"})
 
     assert response.status_code == 403
     assert "forged" not in admin.get("/ops/keys")
 
 
-def test_who_is_disabled_is_out_at_once(viewer: Visitor, services: Services) -> None:
+def test_who_is_disabled_is_out_at_once(visitor: Callable[[Role], Visitor], services: Services) -> None:
+    viewer = visitor(Role.VIEWER)
     with services.database.transaction() as session:
         users.disable(session, viewer.name)
 
@@ -132,7 +134,13 @@ def test_a_page_that_is_not_there_says_so_to_people(viewer: Visitor) -> None:
     assert "There is no page /ops/nothing-here." in response.text
 
 
-def test_signing_in_is_audited(viewer: Visitor, last_entry: Callable[[], AuditEntry]) -> None:
-    entry = last_entry()
+def test_signing_in_is_audited(
+    client: FlaskClient, services: Services, last_entry: Callable[[], AuditEntry]
+) -> None:
+    with services.database.transaction() as session:
+        users.create(session, "grace-audited", Role.VIEWER, PASSWORD)
 
-    assert (entry.actor, entry.action) == (viewer.name, "user.sign_in")
+    client.post("/ops/sign-in", data={"name": "grace-audited", "password": PASSWORD})
+
+    entry = last_entry()
+    assert (entry.actor, entry.action) == ("grace-audited", "user.sign_in")
