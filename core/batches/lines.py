@@ -86,7 +86,7 @@ def record(session: Session, batch: Batch, lines: Sequence[Line], *, end: Place)
     # Last, since whoever settles a line of this batch waits for this row.
     moved = session.execute(
         update(Batch)
-        .where(Batch.id == batch.id, Batch.read_lines == batch.read_lines, Batch.ended_at.is_(None))
+        .where(Batch.id == batch.id, Batch.read_bytes == batch.read_bytes, Batch.ended_at.is_(None))
         .values(read_lines=end.lines, read_bytes=end.bytes)
         .returning(Batch.paused, Batch.status)
     ).one_or_none()
