@@ -51,6 +51,11 @@ class Deliverer:
     def start(self) -> None:
         self._loop.start()
 
+    @property
+    def is_at_work(self) -> bool:
+        """False once it has been stopped, or a bug has ended it."""
+        return self._loop.is_alive()
+
     def stop(self) -> None:
         """Take up nothing new. What is cut off now is tried again when its lease is over."""
         self._stopping.set()
