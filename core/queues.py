@@ -8,7 +8,21 @@ A piece of the statement that admits. It looks at the first jobs of each queue, 
 one lane, hence costs the same whatever the length of the queues.
 """
 
-from sqlalchemy import Integer, Numeric, Text, and_, case, cast, func, or_, select, true, tuple_
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Numeric,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from core.database import Given
 from core.orm import ApiKey, Job, Provider
@@ -26,14 +40,15 @@ _OPEN_SLOTS = case(
     (Provider.open_until.is_not(None), func.least(Provider.slots, 1)),  # one call tries whether it is back
     else_=Provider.slots,
 )
-_UNDER_WAY = (
+# The slots that each key has taken in each lane.
+UNDER_WAY = (
     select(Job.lane, Job.key_id, func.sum(Job.slots).label("slots"))
     .where(Job.provider == PROVIDER, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
     .group_by(Job.lane, Job.key_id)
     .cte("under_way")
 )
-_TAKEN = func.coalesce(func.sum(_UNDER_WAY.c.slots), 0)
-_BATCHES_TAKE = func.coalesce(func.sum(_UNDER_WAY.c.slots).filter(_UNDER_WAY.c.lane == Lane.BATCH), 0)
+_TAKEN = func.coalesce(func.sum(UNDER_WAY.c.slots), 0)
+_BATCHES_TAKE = func.coalesce(func.sum(UNDER_WAY.c.slots).filter(UNDER_WAY.c.lane == Lane.BATCH), 0)
 _ROOM = (
     select(
         _OPEN_SLOTS.label("slots"),
@@ -45,32 +60,28 @@ _ROOM = (
 )
 _SLOTS, _FREE, _BATCHES = (select(_ROOM.c[name]).scalar_subquery() for name in ("slots", "free", "batches_take"))
 
-_WAITING = (Job.provider == PROVIDER, Job.state_in(JobState.QUEUED), ~Job.held)
+WAITING = (Job.provider == PROVIDER, Job.state_in(JobState.QUEUED), ~Job.held)
+IN_ORDER = (Job.priority.desc(), Job.run_after, Job.id)
 
-# One look for each lane of each key that has queued jobs, however many those are.
-_QUEUES = (
-    select(Job.lane, Job.key_id)
-    .where(*_WAITING, _FREE > 0)
-    .order_by(Job.lane, Job.key_id)
-    .limit(1)
-    .cte("queues", recursive=True)
-)
-_NEXT = (
-    select(Job.lane, Job.key_id)
-    .where(*_WAITING, tuple_(Job.lane, Job.key_id) > tuple_(_QUEUES.c.lane, _QUEUES.c.key_id))
-    .order_by(Job.lane, Job.key_id)
-    .limit(1)
-    .lateral("next")
-)
-_QUEUES = _QUEUES.union_all(select(_NEXT.c.lane, _NEXT.c.key_id).select_from(_QUEUES).join(_NEXT, true()))
+
+def every(*conditions: ColumnElement[bool]) -> CTE:
+    """The lane and key of each queue, none unless the conditions hold: one look a queue, however long it is."""
+    first = select(Job.lane, Job.key_id).where(*WAITING).order_by(Job.lane, Job.key_id).limit(1)
+    queues = first.where(*conditions).cte("queues", recursive=True)
+    following = tuple_(Job.lane, Job.key_id) > tuple_(queues.c.lane, queues.c.key_id)
+    then = first.where(following).lateral("next")
+    return queues.union_all(select(then.c.lane, then.c.key_id).select_from(queues).join(then, true()))
+
+
+_QUEUES = every(_FREE > 0)
 
 # A job that would make more calls at once than there are slots makes do with all of them.
 GRANTED = func.least(Job.slots, _SLOTS, type_=Integer)
 _HEADS = (
     select(Job.id, Job.priority, Job.run_after, GRANTED.label("granted"))
     # Not now(): a transaction that began before the job was recorded must see it as due.
-    .where(*_WAITING, Job.lane == _QUEUES.c.lane, Job.key_id == _QUEUES.c.key_id, Job.run_after <= _NOW)
-    .order_by(Job.priority.desc(), Job.run_after, Job.id)
+    .where(*WAITING, Job.lane == _QUEUES.c.lane, Job.key_id == _QUEUES.c.key_id, Job.run_after <= _NOW)
+    .order_by(*IN_ORDER)
     .limit(_FREE)
     .lateral("heads")
 )
@@ -80,7 +91,7 @@ _TURNS = (
         *_HEADS.c,
         (
             (
-                func.coalesce(_UNDER_WAY.c.slots, 0)
+                func.coalesce(UNDER_WAY.c.slots, 0)
                 + func.sum(_HEADS.c.granted).over(
                     partition_by=(_QUEUES.c.lane, _QUEUES.c.key_id),
                     order_by=(_HEADS.c.priority.desc(), _HEADS.c.run_after, _HEADS.c.id),
@@ -93,7 +104,7 @@ _TURNS = (
     .select_from(_QUEUES)
     .join(_HEADS, true())
     .join(ApiKey, ApiKey.id == _QUEUES.c.key_id)
-    .outerjoin(_UNDER_WAY, and_(_UNDER_WAY.c.lane == _QUEUES.c.lane, _UNDER_WAY.c.key_id == _QUEUES.c.key_id))
+    .outerjoin(UNDER_WAY, and_(UNDER_WAY.c.lane == _QUEUES.c.lane, UNDER_WAY.c.key_id == _QUEUES.c.key_id))
     .cte("turns")
 )
 _LINED_UP = select(
