@@ -1,7 +1,8 @@
 """Where queued jobs stand: how many start before them, by the rules of core/queues.py.
 
 Told only of the first of each queue: for what is further back, much may change before its turn comes, and looking
-must cost the same whatever the length of the queues.
+must cost the same whatever the length of the queues. Told by lanes and shares alone: the floor lets lines of
+batches start sooner beside more urgent jobs, the clearance later, and neither is counted in.
 """
 
 from collections import defaultdict

@@ -28,7 +28,7 @@ from core.database import Given
 from core.orm import ApiKey, Job, Provider
 from core.states import JobState, Lane
 
-# Of a provider's slots, the share that batches get whoever else waits, and the share that they leave to others.
+# In percent of a provider's slots: what batches get whoever else waits, and what they leave to others.
 FLOOR = CLEARANCE = 10
 
 PROVIDER = Given("of_provider", Text())
@@ -42,7 +42,7 @@ _OPEN_SLOTS = case(
 )
 # The slots that each key has taken in each lane.
 UNDER_WAY = (
-    select(Job.lane, Job.key_id, func.sum(Job.slots).label("slots"))
+    select(Job.lane, Job.key_id, func.sum(func.coalesce(Job.granted, Job.slots)).label("slots"))
     .where(Job.provider == PROVIDER, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
     .group_by(Job.lane, Job.key_id)
     .cte("under_way")
@@ -75,8 +75,21 @@ def every(*conditions: ColumnElement[bool]) -> CTE:
 
 _QUEUES = every(_FREE > 0)
 
-# A job that would make more calls at once than there are slots makes do with all of them.
-GRANTED = func.least(Job.slots, _SLOTS, type_=Integer)
+# Nothing is kept for batches while none waits. One slot has no tenth: of its starts they get one in ten, by lot,
+# which a CTE draws once.
+_A_BATCH_WAITS = select(_QUEUES).where(_QUEUES.c.lane == Lane.BATCH).exists()
+_SHARE = case(
+    (~_A_BATCH_WAITS, 0),
+    (_SLOTS > 1, func.greatest(_SLOTS * FLOOR // 100, 1)),
+    else_=cast(func.random() * 100 < FLOOR, Integer),
+)
+_FLOOR = select(select(_SHARE.label("slots")).cte("floor").c.slots).scalar_subquery()
+
+# A job that would make more calls at once makes do with these, so that there is room for it some day: a line of a
+# batch has the floor, whoever else waits; all others have the rest, whatever batches wait.
+GRANTED = func.least(
+    Job.slots, func.greatest(case((Job.lane == Lane.BATCH, _FLOOR), else_=_SLOTS - _FLOOR), 1), type_=Integer
+)
 _HEADS = (
     select(Job.id, Job.priority, Job.run_after, GRANTED.label("granted"))
     # Not now(): a transaction that began before the job was recorded must see it as due.
@@ -116,7 +129,7 @@ _LINED_UP = select(
 _IS_BATCH = _LINED_UP.c.lane == Lane.BATCH
 _OF_BATCHES = _BATCHES + _LINED_UP.c.in_lane
 _RANK = case(
-    (and_(_IS_BATCH, func.greatest(_SLOTS * FLOOR / 100, 1) >= _OF_BATCHES), 0),
+    (and_(_IS_BATCH, _OF_BATCHES <= _FLOOR), 0),
     (_LINED_UP.c.lane == Lane.INTERACTIVE, 1),
     (_LINED_UP.c.lane == Lane.ASYNC, 2),
     else_=3,

@@ -173,6 +173,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("webhook_url", sa.Text(), nullable=True))
     op.add_column("jobs", sa.Column("priority", sa.Integer(), server_default="0", nullable=False))
     op.add_column("jobs", sa.Column("held", sa.Boolean(), server_default="false", nullable=False))
+    op.add_column("jobs", sa.Column("granted", sa.Integer(), nullable=True))
     op.drop_index(op.f("ix_jobs_queue"), table_name="jobs", postgresql_where="(state = 'queued'::text)")
     op.create_index(
         "ix_jobs_queue",
