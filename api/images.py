@@ -50,7 +50,7 @@ def generate(
     JobFailed, PicturesExpired, WaitTooLong, and whatever speaks against a new job.
     """
     asked = _understand(services, request, caller, request_id=request_id)
-    call, preferred = asked.call, asked.preferred
+    call = asked.call
     with room.seat(submissions.new_job_id(), call) as seat:
         job_id = room.replays.find(call)
         if job_id is None:
@@ -59,20 +59,9 @@ def generate(
         if job_id != seat.job_id:
             room.move(seat, job_id)
         bind_contextvars(job_id=str(job_id))
-        seconds = preferred.bound(call.bound(services.settings.wait_seconds))
+        seconds = asked.preferred.bound(call.bound(services.settings.wait_seconds))
         outcome = room.wait(seat, seconds, request.environ.get("gunicorn.socket"))
-
-    if isinstance(outcome, Result):
-        response = answers.of_job(services, job_id, outcome, asked.checked)
-        response = answers.delivering(response, lost=lambda: room.leave(seat))
-    elif preferred.applied and outcome is not Parting.HUNG_UP:
-        response = _accepted(services, asked, job_id)
-    else:
-        room.leave(seat)
-        response = _send_away(seat, outcome)
-    if preferred.applied:
-        response.headers["Preference-Applied"] = preferred.applied
-    return response
+    return _answer(services, room, asked, seat=seat, outcome=outcome)
 
 
 def _understand(services: Services, request: Request, caller: Caller, *, request_id: str) -> Asked:
@@ -120,6 +109,23 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
             idempotency_key=call.name,
         )
     )
+
+
+def _answer(
+    services: Services, room: WaitingRoom, asked: Asked, *, seat: Seat, outcome: Result | Parting
+) -> Response:
+    applied = asked.preferred.applied
+    if isinstance(outcome, Result):
+        response = answers.of_job(services, seat.job_id, outcome, asked.checked)
+        response = answers.delivering(response, lost=lambda: room.leave(seat))
+    elif applied and outcome is not Parting.HUNG_UP:
+        response = _accepted(services, asked, seat.job_id)
+    else:
+        room.leave(seat)
+        response = _send_away(seat, outcome)
+    if applied:
+        response.headers["Preference-Applied"] = applied
+    return response
 
 
 def _accepted(services: Services, asked: Asked, job_id: UUID) -> Response:

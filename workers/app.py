@@ -37,17 +37,18 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
 
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)  # two lines a job that say less than the executor's
-    # Threads: under gevent a full worker takes new messages only every two seconds.
-    services.celery.worker_main(
-        [
-            "worker",
-            f"--queues={provider}",
-            f"--hostname={provider}-{os.getpid()}@%h",
-            "--pool=threads",
-            f"--concurrency={concurrency}",
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-            "--loglevel=INFO",
-        ]
-    )
+    services.celery.worker_main(_arguments(provider, concurrency))
+
+
+def _arguments(provider: str, concurrency: int) -> list[str]:
+    return [
+        "worker",
+        f"--queues={provider}",
+        f"--hostname={provider}-{os.getpid()}@%h",
+        "--pool=threads",  # under gevent a full worker takes new messages only every two seconds
+        f"--concurrency={concurrency}",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        "--loglevel=INFO",
+    ]
