@@ -18,8 +18,12 @@ from core.errors import InvalidRequest
 MOST_LINES = 50_000
 # As long as the body of a synchronous call may be.
 LONGEST_LINE = 1024 * 1024
-# So many faults are listed, the rest are counted: the list comes with every look at the batch.
+# So many faults are listed, or characters of them, and the rest are counted: the list comes with every look at the
+# batch.
 MOST_FAULTS = 5_000
+MOST_TEXT = 1_000_000
+# What a fault quotes of its line may be as long as a line.
+LONGEST_TEXT = 300
 METHODS = ("POST",)
 
 
@@ -157,16 +161,22 @@ def _body(fields: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Survey:
-    """What a whole file comes to: how many lines, their price in dollars, and what is wrong with it."""
+    """What a whole file comes to: how many lines, their price in dollars, and what is wrong with it.
+
+    `text` counts the characters of all faults, listed or not.
+    """
 
     total: int = 0
     price: Decimal = Decimal(0)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    text: int = 0
     more_faults: int = 0
 
     def complain(self, error: InvalidRequest, *, line: int | None = None) -> None:
-        if len(self.faults) < MOST_FAULTS:
-            self.faults.append(fault(error, line=line))
+        found = fault(error, line=line)
+        self.text += len(found["message"]) + len(found["param"] or "")
+        if len(self.faults) < MOST_FAULTS and self.text <= MOST_TEXT:
+            self.faults.append(found)
         else:
             self.more_faults += 1
 
@@ -212,4 +222,13 @@ def _duplicate(custom_id: str) -> InvalidRequest:
 def fault(error: InvalidRequest, *, line: int | None) -> dict[str, Any]:
     """As it is kept with its batch."""
     code = error.code or Code.INVALID_VALUE
-    return {"code": str(code), "message": error.message, "param": error.param, "line": line}
+    param = error.param and _legible(error.param)
+    return {"code": str(code), "message": _legible(error.message), "param": param, "line": line}
+
+
+def _legible(text: str) -> str:
+    """What a database can keep, and not too much of it: it is cut in the middle, where others are quoted."""
+    if len(text) > LONGEST_TEXT:
+        half = LONGEST_TEXT // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    return text.encode(errors="replace").decode().replace("\0", "?")

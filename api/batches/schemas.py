@@ -117,7 +117,7 @@ class BatchObject(Described):
 
 
 class BatchList(Described):
-    """A page of the caller's own batches, newest first."""
+    """A page of the caller's own batches, newest first. Of the `errors` of each, there are the first ten."""
 
     object: Literal["list"]
     data: list[BatchObject]
