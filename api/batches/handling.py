@@ -13,7 +13,7 @@ from api.batches.writing import Writer
 from api.envelopes import CAPS
 from api.errors import ERRORS
 from core import files, keys
-from core.batches import lines, progress
+from core.batches import brake, lines, progress
 from core.batches.lines import Overtaken, Place
 from core.batches.progress import Situation
 from core.bootstrap import Services
@@ -118,14 +118,15 @@ class Handling:
 
     def _call_off(self, batch_id: str) -> None:
         """End what has not begun; what runs goes on, and is paid for."""
-        called_off = 0
+        called_off = after = 0
         while True:
             self._mind_the_stop()
             with self.services.database.transaction() as session:
-                rows = lines.call_off(session, batch_id)
+                rows = brake.call_off(session, batch_id, after=after)
             if not rows:
                 break
             called_off += len(rows)
+            after = max(row.line for row in rows)
             self._start({row.provider for row in rows})
         if called_off:
             log.info("batch.called_off", batch_id=batch_id, lines=called_off)

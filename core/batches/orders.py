@@ -89,7 +89,7 @@ def start_cancelling(session: Session, batch_id: str) -> bool:
 
 
 def set_paused(session: Session, batch_id: str, *, paused: bool) -> bool:
-    """Whether lines may start; those on the ledger are told by `lines.hold`. False where the batch has ended."""
+    """Whether lines may start; those on the ledger follow by `brake.adjust`. False where the batch has ended."""
     return change(session, batch_id, Batch.status.in_(BEFORE_ITS_END), paused=paused)
 
 
