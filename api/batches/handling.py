@@ -98,10 +98,10 @@ class Handling:
         with self.services.database.single() as session:
             file = session.get_one(File, batch.input_file_id)
         try:
-            for chunk in _chunks(self._rows(batch, file)):
-                recorded = [reader.read(row) for row in chunk if not row.is_blank]
+            for chunk, end in _chunks(self._rows(batch, file)):
+                recorded = [reader.read(row) for row in chunk]
                 with self.services.database.transaction() as session:
-                    lines.record(session, batch, recorded, end=chunk[-1].end)
+                    lines.record(session, batch, recorded, end=end)
                 batch = self._find(batch.id).batch
                 self._start({line.model.provider for line in recorded})
         except (InvalidRequest, ObjectLost):  # catalog, key or store are not what they were when it was accepted
@@ -189,17 +189,21 @@ class Handling:
             raise Stopping
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _chunks(rows: Iterator[Row]) -> Iterator[tuple[list[Row], Place]]:
+    """Rows that are not blank, and where the next ones begin."""
     chunk: list[Row] = []
-    size = 0
+    size, end = 0, None
     for row in rows:
+        end = row.end
+        if row.is_blank:
+            continue
         chunk.append(row)
         size += len(row.text or b"")
         if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+            yield chunk, end
+            chunk, size, end = [], 0, None
+    if end:
+        yield chunk, end
 
 
 def _no_file(batch: Batch, file: File | None) -> InvalidRequest:

@@ -16,6 +16,8 @@ from core.catalog import Catalog
 from core.errors import InvalidRequest
 
 MOST_LINES = 50_000
+# Blank ones among them: a file of newlines has hundreds of millions.
+MOST_ROWS = 2 * MOST_LINES
 # As long as the body of a synchronous call may be.
 LONGEST_LINE = 1024 * 1024
 # So many faults are listed, or characters of them, and the rest are counted: the list comes with every look at the
@@ -194,13 +196,12 @@ def survey(found: Iterable[Row], reader: Reader) -> Survey:
     """Look at every line, and remember of it no more than the digest of its id."""
     survey, seen = Survey(), set[bytes]()
     for row in found:
+        survey.total += not row.is_blank
+        if survey.total > MOST_LINES or row.end.lines > MOST_ROWS:
+            survey.complain(_too_many())
+            break
         if row.is_blank:
             continue
-        survey.total += 1
-        if survey.total > MOST_LINES:
-            message = f"The batch input file has more than the {MOST_LINES} lines that are allowed."
-            survey.complain(InvalidRequest(message, code="too_many_tasks"))
-            break
         try:
             line = reader.read(row)
         except InvalidRequest as error:
@@ -212,6 +213,11 @@ def survey(found: Iterable[Row], reader: Reader) -> Survey:
         seen.add(digest)
         survey.price += line.price
     return survey
+
+
+def _too_many() -> InvalidRequest:
+    message = f"The batch input file has more than the {MOST_LINES} lines that are allowed, or as many blank ones."
+    return InvalidRequest(message, code="too_many_tasks")
 
 
 def _duplicate(custom_id: str) -> InvalidRequest:

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from api.batches.reading import LONGEST_TEXT, MOST_TEXT
 from core.bootstrap import Services
+from core.orm import Batch
 from tests.integration.api import lives
 from tests.integration.api.batching import BATCHES, Submitter, jsonl, line
 
@@ -69,6 +70,25 @@ def test_the_faults_of_a_batch_are_bounded_in_all(submitter: Submitter) -> None:
         "too_many_errors",
         f"{3000 - len(listed)} more lines are at fault.",
     )
+
+
+def test_blank_lines_are_limited_too(submitter: Submitter) -> None:
+    batch_id = submitter.submit(jsonl(line()) + b"\n" * 100_000)
+
+    submitter.clerk.look()
+
+    [fault] = faults(submitter.batch(batch_id))
+    assert (fault["code"], fault["line"]) == ("too_many_tasks", None)
+
+
+def test_blank_lines_between_others_are_read_over(submitter: Submitter) -> None:
+    batch_id = submitter.submit(jsonl(line("a")) + b"\n" * 12_000 + jsonl(line("b")) + b"\n" * 6_000)
+
+    submitter.clerk.look()
+
+    assert [(job.custom_id, job.line) for job in submitter.jobs(batch_id)] == [("a", 1), ("b", 12_002)]
+    with submitter.services.database.transaction() as session:
+        assert session.get_one(Batch, batch_id).read_lines == 18_002
 
 
 def test_a_list_of_batches_has_the_first_ten_faults_of_each(submitter: Submitter) -> None:
