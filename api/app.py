@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import structlog
@@ -42,6 +42,9 @@ from core.keys import Caller
 
 MAX_BODY_BYTES = 1024 * 1024
 
+Known = Callable[[], Caller]
+Url = tuple[str, str, Callable[..., ResponseReturnValue]]
+
 log = structlog.get_logger()
 
 
@@ -52,214 +55,126 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     app.before_request(headers.preflight)
     app.after_request(_finish)
     envelopes.register(app)
-
     gate = Gate(services.database)
 
     def caller() -> Caller:
         return gate.authenticate(request)
 
-    @app.post("/v1/images/generations")
-    def generations() -> ResponseReturnValue:
-        if dry_run.asked(request.args):
-            return dry_run.preview(services, caller(), read_json(request))
-        return images.generate(services, room, request, caller=caller(), request_id=g.request_id)
-
-    _serve_jobs(app, services, caller)
-    _serve_files(app, services, caller)
-    _serve_batches(app, services, caller)
-    _serve_webhooks(app, services, caller)
-    _serve_deliveries(app, services, caller)
-
-    @app.get("/v1/models")
-    def list_models() -> ResponseReturnValue:
-        return models.every(services.catalog, caller())
-
-    @app.get("/v1/models/<path:model_id>")
-    def retrieve_model(model_id: str) -> ResponseReturnValue:
-        return models.one(services.catalog, caller(), model_id)
-
-    @app.get("/v1/usage")
-    def show_usage() -> ResponseReturnValue:
-        return usage.show(services, caller(), request.args)
-
-    @app.get("/files/<name>")
-    def picture(name: str) -> ResponseReturnValue:
-        return pictures.show(services, room.receipts, request, name)
-
-    @app.get("/health/live")
-    def live() -> ResponseReturnValue:
-        return health.live()
-
-    @app.get("/health/ready")
-    def ready() -> ResponseReturnValue:
-        return health.ready(services)
-
-    _serve_machines(app, services, gate)
-    _serve_reference(app, services)
+    for method, path, view in (
+        *_images(services, caller, room),
+        *_jobs(services, caller),
+        *_files(services, caller),
+        *_batches(services, caller),
+        *_webhooks(services, caller),
+        *_deliveries(services, caller),
+        *_machines(app, services, gate),
+        *_open_to_all(services, room),
+    ):
+        app.add_url_rule(path, f"{method} {path}", view, methods=[method])
     app.register_blueprint(dashboard.blueprint(services))
     return app
 
 
-def _serve_jobs(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
+def _images(services: Services, caller: Known, room: WaitingRoom) -> Iterable[Url]:
+    def generate() -> ResponseReturnValue:
+        if dry_run.asked(request.args):
+            return dry_run.preview(services, caller(), read_json(request))
+        return images.generate(services, room, request, caller=caller(), request_id=g.request_id)
+
+    yield "POST", "/v1/images/generations", generate
+    yield "GET", "/v1/models", lambda: models.every(services.catalog, caller())
+    yield "GET", "/v1/models/<path:model_id>", lambda model_id: models.one(services.catalog, caller(), model_id)
+    yield "GET", "/v1/usage", lambda: usage.show(services, caller(), request.args)
+
+
+def _jobs(services: Services, caller: Known) -> Iterable[Url]:
     lookout = Lookout(services.database)
 
-    @app.get("/v1/images/jobs")
-    def list_jobs() -> ResponseReturnValue:
-        return jobs.every(services, caller(), request.args)
-
-    @app.get("/v1/images/jobs/<job_id>")
-    def retrieve_job(job_id: str) -> ResponseReturnValue:
-        return jobs.one(services, caller(), job_id)
-
-    @app.post("/v1/images/jobs/<job_id>/cancel")
-    def cancel_job(job_id: str) -> ResponseReturnValue:
-        return jobs.cancel(services, caller(), job_id)
-
-    @app.get("/v1/images/jobs/<job_id>/events")
-    def follow_job(job_id: str) -> ResponseReturnValue:
+    def follow(job_id: str) -> ResponseReturnValue:
         report = jobs.find(services, caller(), job_id)
         last_event_id = request.headers.get("Last-Event-ID", "")
         return job_events.stream(services, lookout, report, last_event_id=last_event_id)
 
-
-def _serve_webhooks(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
-    @app.post("/v1/webhooks")
-    def create_webhook() -> ResponseReturnValue:
-        return webhooks.create(services, caller(), request)
-
-    @app.get("/v1/webhooks")
-    def list_webhooks() -> ResponseReturnValue:
-        return webhooks.every(services, caller(), request.args)
-
-    @app.get("/v1/webhooks/<uuid:webhook_id>")
-    def retrieve_webhook(webhook_id: UUID) -> ResponseReturnValue:
-        return webhooks.one(services, caller(), webhook_id)
-
-    @app.post("/v1/webhooks/<uuid:webhook_id>")
-    def change_webhook(webhook_id: UUID) -> ResponseReturnValue:
-        return webhooks.change(services, caller(), webhook_id, request)
-
-    @app.delete("/v1/webhooks/<uuid:webhook_id>")
-    def delete_webhook(webhook_id: UUID) -> ResponseReturnValue:
-        return webhooks.delete(services, caller(), webhook_id)
-
-    @app.post("/v1/webhooks/<uuid:webhook_id>/rotate")
-    def rotate_webhook(webhook_id: UUID) -> ResponseReturnValue:
-        return webhooks.rotate(services, caller(), webhook_id, request)
-
-    @app.post("/v1/webhooks/<uuid:webhook_id>/test")
-    def test_webhook(webhook_id: UUID) -> ResponseReturnValue:
-        return webhooks.ping(services, caller(), webhook_id)
-
-    @app.get("/v1/webhooks/secret")
-    def retrieve_webhook_secret() -> ResponseReturnValue:
-        return webhooks.secret(services, caller())
+    every, one = "/v1/images/jobs", "/v1/images/jobs/<job_id>"
+    yield "GET", every, lambda: jobs.every(services, caller(), request.args)
+    yield "GET", one, lambda job_id: jobs.one(services, caller(), job_id)
+    yield "POST", f"{one}/cancel", lambda job_id: jobs.cancel(services, caller(), job_id)
+    yield "GET", f"{one}/events", follow
 
 
-def _serve_deliveries(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
-    @app.get("/v1/webhooks/<uuid:webhook_id>/deliveries")
-    def list_deliveries_of_webhook(webhook_id: UUID) -> ResponseReturnValue:
-        return deliveries.of_webhook(services, caller(), webhook_id, request.args)
-
-    @app.get("/v1/webhooks/deliveries")
-    def list_deliveries() -> ResponseReturnValue:
-        return deliveries.every(services, caller(), request.args)
-
-    @app.get("/v1/webhooks/deliveries/<delivery_id>")
-    def retrieve_delivery(delivery_id: str) -> ResponseReturnValue:
-        return deliveries.one(services, caller(), delivery_id)
-
-    @app.post("/v1/webhooks/deliveries/<delivery_id>/redeliver")
-    def redeliver(delivery_id: str) -> ResponseReturnValue:
-        return deliveries.redeliver(services, caller(), delivery_id)
+def _files(services: Services, caller: Known) -> Iterable[Url]:
+    every, one = "/v1/files", "/v1/files/<file_id>"
+    yield "POST", every, lambda: files.upload(services, caller(), request)
+    yield "GET", every, lambda: files.every(services, caller(), request.args)
+    yield "GET", one, lambda file_id: files.one(services, caller(), file_id)
+    yield "DELETE", one, lambda file_id: files.delete(services, caller(), file_id)
+    yield "GET", f"{one}/content", lambda file_id: files.content(services, caller(), file_id)
 
 
-def _serve_files(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
-    @app.post("/v1/files")
-    def upload_file() -> ResponseReturnValue:
-        return files.upload(services, caller(), request)
-
-    @app.get("/v1/files")
-    def list_files() -> ResponseReturnValue:
-        return files.every(services, caller(), request.args)
-
-    @app.get("/v1/files/<file_id>")
-    def retrieve_file(file_id: str) -> ResponseReturnValue:
-        return files.one(services, caller(), file_id)
-
-    @app.delete("/v1/files/<file_id>")
-    def delete_file(file_id: str) -> ResponseReturnValue:
-        return files.delete(services, caller(), file_id)
-
-    @app.get("/v1/files/<file_id>/content")
-    def file_content(file_id: str) -> ResponseReturnValue:
-        return files.content(services, caller(), file_id)
-
-
-def _serve_batches(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
-    @app.post("/v1/batches")
-    def create_batch() -> ResponseReturnValue:
-        return batches.create(services, caller(), request, request_id=g.request_id)
-
-    @app.get("/v1/batches")
-    def list_batches() -> ResponseReturnValue:
-        return batches.every(services, caller(), request.args)
-
-    @app.get("/v1/batches/<batch_id>")
-    def retrieve_batch(batch_id: str) -> ResponseReturnValue:
-        return batches.one(services, caller(), batch_id)
-
-    @app.get("/v1/batches/<batch_id>/results")
-    def batch_results(batch_id: str) -> ResponseReturnValue:
-        return batches.results(services, caller(), batch_id, request.args)
-
-    @app.post("/v1/batches/<batch_id>/cancel")
-    def cancel_batch(batch_id: str) -> ResponseReturnValue:
-        return batches.cancel(services, caller(), batch_id)
-
-    @app.post("/v1/batches/<batch_id>/pause")
-    def pause_batch(batch_id: str) -> ResponseReturnValue:
-        return batches.pause(services, caller(), batch_id, paused=True)
-
-    @app.post("/v1/batches/<batch_id>/resume")
-    def resume_batch(batch_id: str) -> ResponseReturnValue:
-        return batches.pause(services, caller(), batch_id, paused=False)
-
-    @app.post("/v1/batches/<batch_id>/retry")
-    def retry_batch(batch_id: str) -> ResponseReturnValue:
+def _batches(services: Services, caller: Known) -> Iterable[Url]:
+    def retry(batch_id: str) -> ResponseReturnValue:
         return batches.retry(services, caller(), batch_id, request_id=g.request_id)
 
+    every, one = "/v1/batches", "/v1/batches/<batch_id>"
+    yield "POST", every, lambda: batches.create(services, caller(), request, request_id=g.request_id)
+    yield "GET", every, lambda: batches.every(services, caller(), request.args)
+    yield "GET", one, lambda batch_id: batches.one(services, caller(), batch_id)
+    yield "GET", f"{one}/results", lambda batch_id: batches.results(services, caller(), batch_id, request.args)
+    yield "POST", f"{one}/cancel", lambda batch_id: batches.cancel(services, caller(), batch_id)
+    yield "POST", f"{one}/pause", lambda batch_id: batches.pause(services, caller(), batch_id, paused=True)
+    yield "POST", f"{one}/resume", lambda batch_id: batches.pause(services, caller(), batch_id, paused=False)
+    yield "POST", f"{one}/retry", retry
 
-def _serve_machines(app: Flask, services: Services, gate: Gate) -> None:
+
+def _machines(app: Flask, services: Services, gate: Gate) -> Iterable[Url]:
     glass = Glass()
     exposition = Exposition(services, glass)
     app.after_request(exposition.traffic.note)
 
-    @app.get("/metrics")
     def metrics() -> ResponseReturnValue:
         gate.admit_scraper(request)
         return exposition.show(request)
 
-    @app.get("/v1/ops/stats")
     def stats() -> ResponseReturnValue:
         gate.admit_admin(request)
         return ops_stats.show(services, glass)
 
+    yield "GET", "/metrics", metrics
+    yield "GET", "/v1/ops/stats", stats
 
-def _serve_reference(app: Flask, services: Services) -> None:
+
+def _webhooks(services: Services, caller: Known) -> Iterable[Url]:
+    every, one = "/v1/webhooks", "/v1/webhooks/<uuid:webhook_id>"
+    yield "POST", every, lambda: webhooks.create(services, caller(), request)
+    yield "GET", every, lambda: webhooks.every(services, caller(), request.args)
+    yield "GET", f"{every}/secret", lambda: webhooks.secret(services, caller())
+    yield "GET", one, lambda webhook_id: webhooks.one(services, caller(), webhook_id)
+    yield "POST", one, lambda webhook_id: webhooks.change(services, caller(), webhook_id, request)
+    yield "DELETE", one, lambda webhook_id: webhooks.delete(services, caller(), webhook_id)
+    yield "POST", f"{one}/rotate", lambda webhook_id: webhooks.rotate(services, caller(), webhook_id, request)
+    yield "POST", f"{one}/test", lambda webhook_id: webhooks.ping(services, caller(), webhook_id)
+
+
+def _deliveries(services: Services, caller: Known) -> Iterable[Url]:
+    def of_webhook(webhook_id: UUID) -> ResponseReturnValue:
+        return deliveries.of_webhook(services, caller(), webhook_id, request.args)
+
+    every, one = "/v1/webhooks/deliveries", "/v1/webhooks/deliveries/<delivery_id>"
+    yield "GET", every, lambda: deliveries.every(services, caller(), request.args)
+    yield "GET", one, lambda delivery_id: deliveries.one(services, caller(), delivery_id)
+    yield "GET", "/v1/webhooks/<uuid:webhook_id>/deliveries", of_webhook
+    yield "POST", f"{one}/redeliver", lambda delivery_id: deliveries.redeliver(services, caller(), delivery_id)
+
+
+def _open_to_all(services: Services, room: WaitingRoom) -> Iterable[Url]:
     reference = Reference(services.catalog, services.settings.public_url)
 
-    @app.get("/openapi.json")
-    def openapi() -> ResponseReturnValue:
-        return reference.for_programs(request)
-
-    @app.get("/docs")
-    def docs() -> ResponseReturnValue:
-        return reference.for_people(request)
-
-    @app.get("/docs/docs.css")
-    def docs_style() -> ResponseReturnValue:
-        return reference.style(request)
+    yield "GET", "/files/<name>", lambda name: pictures.show(services, room.receipts, request, name)
+    yield "GET", "/health/live", health.live
+    yield "GET", "/health/ready", lambda: health.ready(services)
+    yield "GET", "/openapi.json", lambda: reference.for_programs(request)
+    yield "GET", "/docs", lambda: reference.for_people(request)
+    yield "GET", "/docs/docs.css", lambda: reference.style(request)
 
 
 def _begin() -> None:

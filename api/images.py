@@ -55,7 +55,7 @@ def generate(
     JobFailed, PicturesExpired, WaitTooLong, and whatever speaks against a new job.
     """
     asked = _understand(services, request, caller, request_id=request_id)
-    call, preferred = asked.call, asked.preferred
+    call = asked.call
     with room.seat(submissions.new_job_id(), call) as seat:
         job_id = room.replays.find(call)
         if job_id is None:
@@ -66,21 +66,10 @@ def generate(
             room.move(seat, job_id)
         traces.notice(job_id, is_new=is_new)
         bind_contextvars(job_id=str(job_id))
-        seconds = preferred.bound(call.bound(services.settings.wait_seconds))
+        seconds = asked.preferred.bound(call.bound(services.settings.wait_seconds))
         with waiting():
             outcome = room.wait(seat, seconds, request.environ.get("gunicorn.socket"))
-
-    if isinstance(outcome, Result):
-        _follow_delivery(room, seat, outcome, asked.checked)
-        response = answers.of_job(services, job_id, outcome, asked.checked)
-    elif preferred.applied and outcome is not Parting.HUNG_UP:
-        response = _accepted(services, asked, job_id)
-    else:
-        room.leave(seat)
-        response = _send_away(seat, outcome)
-    if preferred.applied:
-        response.headers["Preference-Applied"] = preferred.applied
-    return response
+    return _answer(services, room, asked, seat=seat, outcome=outcome)
 
 
 def _understand(services: Services, request: Request, caller: Caller, *, request_id: str) -> Asked:
@@ -139,6 +128,23 @@ def _record(services: Services, asked: Asked, seat: Seat) -> UUID:
             received=asked.received,
         )
     )
+
+
+def _answer(
+    services: Services, room: WaitingRoom, asked: Asked, *, seat: Seat, outcome: Result | Parting
+) -> Response:
+    applied = asked.preferred.applied
+    if isinstance(outcome, Result):
+        _follow_delivery(room, seat, outcome, asked.checked)
+        response = answers.of_job(services, seat.job_id, outcome, asked.checked)
+    elif applied and outcome is not Parting.HUNG_UP:
+        response = _accepted(services, asked, seat.job_id)
+    else:
+        room.leave(seat)
+        response = _send_away(seat, outcome)
+    if applied:
+        response.headers["Preference-Applied"] = applied
+    return response
 
 
 def _follow_delivery(room: WaitingRoom, seat: Seat, result: Result, checked: Checked) -> None:

@@ -60,16 +60,7 @@ def parse(
     fields = _typed(body, model)
     if model is None:
         raise missing("model") if named is None else no_model(named)
-    request = GenerationRequest(
-        model=model.id,
-        prompt=fields.prompt,
-        n=_n(fields.n or 1, model),
-        size=sizes.choose(fields.size, model, catalog),
-        quality=_quality(fields.quality, model),
-        style=_style(fields.style, model),
-        response_format=_response_format(fields.response_format, model),
-        extras=extras.choose(fields, model),
-    )
+    request = _request(fields, model, catalog)
     return Checked(
         request,
         model,
@@ -113,6 +104,19 @@ def _typed(body: dict[str, Any], model: Model | None) -> ImageGenerationBody:
     except ValidationError as error:
         choices = {"quality": _qualities(model), "style": _styles(model)} if model else {}
         raise first(error.errors(include_url=False), {**ENUMS, **choices}) from None
+
+
+def _request(fields: ImageGenerationBody, model: Model, catalog: Catalog) -> GenerationRequest:
+    return GenerationRequest(
+        model=model.id,
+        prompt=fields.prompt,
+        n=_n(fields.n or 1, model),
+        size=sizes.choose(fields.size, model, catalog),
+        quality=_quality(fields.quality, model),
+        style=_style(fields.style, model),
+        response_format=_response_format(fields.response_format, model),
+        extras=extras.choose(fields, model),
+    )
 
 
 def _n(n: int, model: Model) -> int:

@@ -36,7 +36,7 @@ _ADMIT = fixed(
         # An array, or the planner, which cannot know how few those are, would read the whole table.
         Job.id == any_(func.array(queues.FIRST.scalar_subquery())),
         dispatched_at=func.clock_timestamp(),
-        slots=queues.GRANTED,
+        granted=queues.GRANTED,
     )
 )
 

@@ -12,6 +12,21 @@ from core import tracing
 
 RENDER_TASK = "darkroom.render"
 
+# A broker that is away or mute must not hold up the web processes: the ledger is the outbox.
+TRANSPORT = {
+    # What a worker took is on the ledger, and sent again if the worker is lost: docs/decisions/0014.
+    "ack_emulation": False,
+    "socket_connect_timeout": 1.0,
+    "socket_timeout": 2.0,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    # Of its own, kombu tries a broker that is down for six seconds before it says so.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
+
 log = structlog.get_logger()
 
 
@@ -40,21 +55,8 @@ def create_celery(redis_url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_pool_limit=20,
-        # A broker that is away or mute must not hold up the web processes: the ledger is the outbox.
         broker_transport="core.broker:_Transport",  # by name: `inspect stats` tells it as JSON
-        broker_transport_options={
-            # What a worker took is on the ledger, and sent again if the worker is lost: docs/decisions/0014.
-            "ack_emulation": False,
-            "socket_connect_timeout": 1.0,
-            "socket_timeout": 2.0,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-            # Of its own, kombu tries a broker that is down for six seconds before it says so.
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0,
-            "interval_max": 0,
-        },
+        broker_transport_options=TRANSPORT,
         task_ignore_result=True,
         task_publish_retry=False,
         task_serializer="json",

@@ -25,9 +25,10 @@ _LANE = func.coalesce(Delivery.webhook_id, Delivery.key_id)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A try at telling an event, its number being `tries`; all `secrets` sign, and a deleted webhook has none."""
+    """A try at telling an event, its number being `tries`; all `secrets` sign. If `moot`, nobody is told."""
 
     delivery_id: UUID
+    key_id: UUID
     webhook_id: UUID | None
     lane: UUID
     tries: int
@@ -35,6 +36,7 @@ class Claim:
     event: str
     subject: dict[str, str]
     happened_at: datetime
+    moot: str | None
     secrets: tuple[str, ...] = field(repr=False)
 
 
@@ -47,11 +49,14 @@ class Outcome:
     fault: str | None
 
 
-def claim(session: Session, *, most: int, busy: Collection[UUID] = ()) -> list[Claim]:
-    """Take up what is due, the longest due first, but for the lanes that are `busy`."""
+def claim(
+    session: Session, *, most: int, busy_lanes: Collection[UUID] = (), busy_keys: Collection[UUID] = ()
+) -> list[Claim]:
+    """Take up what is due, the longest due first, but nothing of what is busy."""
+    free = (_LANE.not_in(busy_lanes), Delivery.key_id.not_in(busy_keys))
     due = (
         select(Delivery.id)
-        .where(_PENDING, Delivery.due_at <= func.now(), _LANE.not_in(busy))
+        .where(_PENDING, Delivery.due_at <= func.now(), *free)
         .order_by(Delivery.due_at)
         .limit(most)
         .with_for_update(skip_locked=True)
@@ -82,6 +87,7 @@ def _claim(row: Any) -> Claim:
     delivery, webhook = row.Delivery, row.Webhook
     return Claim(
         delivery_id=delivery.id,
+        key_id=delivery.key_id,
         webhook_id=delivery.webhook_id,
         lane=row.lane,
         tries=delivery.tries,
@@ -89,6 +95,7 @@ def _claim(row: Any) -> Claim:
         event=delivery.event,
         subject=_subject(delivery),
         happened_at=delivery.created_at,
+        moot=_moot(delivery, webhook) if webhook else None,
         secrets=_secrets(webhook) if webhook else (webhooks.secret_of_key(row.hash),),
     )
 
@@ -103,10 +110,15 @@ def _subject(delivery: Delivery) -> dict[str, str]:
     return {"id": str(delivery.webhook_id), "object": "webhook"}
 
 
-def _secrets(webhook: Webhook) -> tuple[str, ...]:
-    """The newest first; none of a webhook that is deleted."""
+def _moot(delivery: Delivery, webhook: Webhook) -> str | None:
+    """What settles in the moment in which its webhook is disabled may be owed all the same: it ends here."""
     if webhook.deleted_at:
-        return ()
+        return "the webhook was deleted"
+    return "the webhook is disabled" if webhook.disabled_at and not delivery.by_hand else None
+
+
+def _secrets(webhook: Webhook) -> tuple[str, ...]:
+    """The newest first."""
     if webhook.old_secret and webhook.old_secret_until and webhook.old_secret_until > datetime.now(UTC):
         return webhook.secret, webhook.old_secret
     return (webhook.secret,)
@@ -154,7 +166,7 @@ def exists(session: Session, delivery_id: UUID) -> bool:
 def redeliver(session: Session, delivery_id: UUID) -> None:
     """Try it once more, now. Of one that was given up this is the only further try."""
     now = {"state": DeliveryState.PENDING, "due_at": func.clock_timestamp(), "ended_at": None}
-    session.execute(update(Delivery).where(Delivery.id == delivery_id).values(now))
+    session.execute(update(Delivery).where(Delivery.id == delivery_id).values(**now, by_hand=True))
 
 
 def message_id(delivery_id: UUID) -> str:

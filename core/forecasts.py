@@ -50,13 +50,22 @@ class Forecaster:
         return self._renders
 
 
+def keep(session: Session, job: Job, expected: Render) -> None:
+    """Remember what was first told of a job."""
+    row = insert(Forecast).values(
+        job_id=job.id, expected_at=func.clock_timestamp() + timedelta(seconds=expected.p50)
+    )
+    session.execute(row.on_conflict_do_nothing())
+
+
 def _kind(job: Job) -> Kind:
     return job.provider, job.model, job.request["size"], job.request["quality"]
 
 
 def _renders(session: Session) -> dict[Kind, Render]:
+    seconds = func.extract("epoch", ProviderCall.ended_at - ProviderCall.sent_at).label("seconds")
     latest = (
-        select(ProviderCall.job_id, ProviderCall.provider, ProviderCall.outcome, _SECONDS.label("seconds"))
+        select(ProviderCall.job_id, ProviderCall.provider, ProviderCall.outcome, seconds)
         .order_by(ProviderCall.id.desc())
         .limit(LATEST)
         .subquery()
@@ -71,14 +80,3 @@ def _renders(session: Session) -> dict[Kind, Render]:
         .having(func.count() >= FEWEST)
     )
     return {(row[0], row[1], row[2], row[3]): Render(float(row[4]), float(row[5])) for row in rows}
-
-
-_SECONDS = func.extract("epoch", ProviderCall.ended_at - ProviderCall.sent_at)
-
-
-def keep(session: Session, job: Job, expected: Render) -> None:
-    """Remember what was first told of a job."""
-    row = insert(Forecast).values(
-        job_id=job.id, expected_at=func.clock_timestamp() + timedelta(seconds=expected.p50)
-    )
-    session.execute(row.on_conflict_do_nothing())

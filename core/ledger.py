@@ -115,7 +115,7 @@ _CLAIM = fixed(
                 "upstream_model",
                 "request_id",
             ),
-            *("request", "slots", "batch_id"),
+            *("request", "slots", "granted", "batch_id"),
         ),
         worker=Given("claimant", Text()),
         lease_until=func.clock_timestamp() + LEASE,
@@ -143,7 +143,7 @@ def claim_of(rows: Sequence[Any]) -> Claim | None:
         upstream_model=row.upstream_model,
         request_id=row.request_id,
         request=GenerationRequest.from_json(row.request),
-        slots=row.slots,
+        slots=row.granted or row.slots,  # the release before wrote down no grants
         batch_id=row.batch_id,
     )
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Insert,
     Numeric,
     Select,
+    Subquery,
     Update,
     Uuid,
     case,
@@ -89,42 +90,52 @@ def charge() -> ColumnElement[Decimal]:
 
 def settlement(settled: CTE) -> tuple[Update, Insert]:
     """The budgets and the postings of jobs that were just settled."""
-    rest = settled.c.price - settled.c.charged
+    postings = _postings(
+        *_moved(settled, Entry.SETTLED, settled.c.charged, (Account.RESERVED, Account.SPENT)),
+        *_moved(settled, Entry.RELEASED, _rest(settled), (Account.RESERVED, Account.BUDGET)),
+    )
+    return _clearing(_sums(settled)), postings
+
+
+def _rest(settled: CTE) -> ColumnElement[Decimal]:
+    """What a job did not come to."""
+    rest: ColumnElement[Decimal] = settled.c.price - settled.c.charged
+    return rest
+
+
+def _sums(settled: CTE) -> Subquery:
     created = func.timezone("UTC", settled.c.created_at)
-    sums = (
+    rest = func.sum(_rest(settled))
+    return (
         select(
             settled.c.key_id,
             func.count().filter(settled.c.batch_id.is_(None)).label("jobs"),
             func.sum(settled.c.price).label("price"),
             func.sum(settled.c.charged).label("charged"),
-            func.coalesce(func.sum(rest).filter(created >= TODAY), 0).label("rest_of_today"),
-            func.coalesce(func.sum(rest).filter(created >= THIS_MONTH), 0).label("rest_of_this_month"),
+            func.coalesce(rest.filter(created >= TODAY), 0).label("rest_of_today"),
+            func.coalesce(rest.filter(created >= THIS_MONTH), 0).label("rest_of_this_month"),
         )
         .group_by(settled.c.key_id)
         .subquery("sums")
     )
-    budgets = (
+
+
+def _clearing(sums: Subquery) -> Update:
+    # At midnight a job may have been counted on the other side of it.
+    today = Budget.used_today - case((Budget.day >= TODAY, sums.c.rest_of_today), else_=0)
+    this_month = Budget.used_this_month - case((Budget.month >= THIS_MONTH, sums.c.rest_of_this_month), else_=0)
+    return (
         update(Budget)
         .where(Budget.key_id == sums.c.key_id)
         .values(
             reserved=Budget.reserved - sums.c.price,
             spent=Budget.spent + sums.c.charged,
-            # At midnight a job may have been counted on the other side of it.
-            used_today=func.greatest(
-                Budget.used_today - case((Budget.day >= TODAY, sums.c.rest_of_today), else_=0), 0
-            ),
-            used_this_month=func.greatest(
-                Budget.used_this_month - case((Budget.month >= THIS_MONTH, sums.c.rest_of_this_month), else_=0), 0
-            ),
+            used_today=func.greatest(today, 0),
+            used_this_month=func.greatest(this_month, 0),
             # A job that the release before took in was not counted.
             in_flight=func.greatest(Budget.in_flight - sums.c.jobs, 0),
         )
     )
-    postings = _postings(
-        *_moved(settled, Entry.SETTLED, settled.c.charged, (Account.RESERVED, Account.SPENT)),
-        *_moved(settled, Entry.RELEASED, rest, (Account.RESERVED, Account.BUDGET)),
-    )
-    return budgets, postings
 
 
 def _moved(jobs: CTE, entry: Entry, amount: ColumnElement[Any], way: tuple[Account, Account]) -> list[Select[Any]]:

@@ -1,10 +1,12 @@
 """Where queued jobs stand: how many start before them, by the rules of core/queues.py.
 
 Told only of the first of each queue: for what is further back, much may change before its turn comes, and looking
-must cost the same whatever the length of the queues.
+must cost the same whatever the length of the queues. Told by lanes and shares alone: the floor lets lines of
+batches start sooner beside more urgent jobs, the clearance later, and neither is counted in.
 """
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -12,10 +14,12 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Text, Uuid, and_, func, select
 from sqlalchemy.orm import Session
 
-from core.orm import Job
+from core import queues
+from core.database import Given, Step, fixed, run
+from core.orm import ApiKey, Job, Provider
 from core.states import JobState, Lane
 
 FIRST = 1000
@@ -32,70 +36,61 @@ class Place:
 
 def of_jobs(session: Session, jobs: Collection[Job]) -> dict[UUID, Place]:
     """The places of those of these jobs that are queued, and among the first of their queues."""
-    waiting = [job for job in jobs if job.state is JobState.QUEUED and not job.held]
+    waiting: dict[tuple[str, str, UUID], set[UUID]] = defaultdict(set)
+    for job in jobs:
+        if job.state is JobState.QUEUED and not job.held:
+            waiting[job.provider, job.lane, job.key_id].add(job.id)
     places: dict[UUID, Place] = {}
-    for provider in {job.provider for job in waiting}:
-        queues = session.execute(_QUEUES, {"provider": provider, "first": FIRST}).all()
-        own = [job for job in waiting if job.provider == provider]
-        places |= _places(session, own, queues)
+    for provider in {provider for provider, _, _ in waiting}:
+        every = run(session, Step(_QUEUES, {"of_provider": provider}))
+        for queue in every:
+            if wanted := waiting.get((provider, queue.lane, queue.key_id)):
+                others = [other for other in every if other is not queue]
+                places |= _in_queue(session, queue, others, wanted)
     return places
 
 
 # Each queue of a provider: how many wait in it, among the first, and since when the next of them does; how many
 # slots its key has taken in its lane.
-_QUEUES = text("""
-WITH RECURSIVE queues AS (
-    (SELECT lane, key_id FROM jobs WHERE provider = :provider AND state = 'queued' AND NOT held
-     ORDER BY lane, key_id LIMIT 1)
-    UNION ALL
-    SELECT following.lane, following.key_id FROM queues CROSS JOIN LATERAL (
-        SELECT lane, key_id FROM jobs WHERE provider = :provider AND state = 'queued' AND NOT held
-        AND (lane, key_id) > (queues.lane, queues.key_id) ORDER BY lane, key_id LIMIT 1
-    ) AS following
-), under_way AS (
-    SELECT lane, key_id, sum(slots) AS slots FROM jobs
-    WHERE provider = :provider AND state IN ('dispatched', 'running') GROUP BY lane, key_id
+_EVERY = queues.every()
+_JOBS = (
+    select(Job.run_after)
+    .where(*queues.WAITING, Job.lane == _EVERY.c.lane, Job.key_id == _EVERY.c.key_id)
+    .correlate(_EVERY)
 )
-SELECT queues.lane, queues.key_id, api_keys.weight, coalesce(under_way.slots, 0) AS taken, providers.slots,
-    (SELECT count(*) FROM (
-        SELECT FROM jobs WHERE provider = :provider AND state = 'queued' AND NOT held
-        AND lane = queues.lane AND key_id = queues.key_id LIMIT :first
-    ) AS first) AS waiting,
-    (SELECT run_after FROM jobs WHERE provider = :provider AND state = 'queued' AND NOT held
-     AND lane = queues.lane AND key_id = queues.key_id ORDER BY priority DESC, run_after, id LIMIT 1) AS since
-FROM queues JOIN api_keys ON api_keys.id = queues.key_id JOIN providers ON providers.name = :provider
-LEFT JOIN under_way ON under_way.lane = queues.lane AND under_way.key_id = queues.key_id
-""")
+_OF_SAME_KEY = and_(queues.UNDER_WAY.c.lane == _EVERY.c.lane, queues.UNDER_WAY.c.key_id == _EVERY.c.key_id)
+_QUEUES = fixed(
+    select(
+        Provider.name.label("of_provider"),
+        Provider.slots,
+        *_EVERY.c,
+        ApiKey.weight,
+        func.coalesce(queues.UNDER_WAY.c.slots, 0).label("taken"),
+        select(func.count()).select_from(_JOBS.limit(FIRST).subquery()).scalar_subquery().label("waiting"),
+        _JOBS.order_by(*queues.IN_ORDER).limit(1).scalar_subquery().label("since"),
+    )
+    .join(ApiKey, ApiKey.id == _EVERY.c.key_id)
+    .join(Provider, Provider.name == queues.PROVIDER)
+    .outerjoin(queues.UNDER_WAY, _OF_SAME_KEY)
+)
+_FIRST_OF_QUEUE = fixed(
+    select(Job.id, Job.run_after)
+    .where(*queues.WAITING, Job.lane == Given("lane", Text()), Job.key_id == Given("key_id", Uuid()))
+    .order_by(*queues.IN_ORDER)
+    .limit(FIRST)
+)
 
 
-def _places(session: Session, jobs: Iterable[Job], queues: Collection[Row[Any]]) -> dict[UUID, Place]:
-    wanted = {job.id for job in jobs}
-    of = {(job.lane, job.key_id, job.provider) for job in jobs}
+def _in_queue(session: Session, queue: Any, others: Sequence[Any], wanted: Container[UUID]) -> dict[UUID, Place]:
     places: dict[UUID, Place] = {}
-    for lane, key_id, provider in of:
-        queue = next((each for each in queues if (each.lane, each.key_id) == (lane, key_id)), None)
-        if queue is None:
-            continue
-        first = session.execute(
-            select(Job.id, Job.run_after)
-            .where(
-                Job.provider == provider,
-                Job.state_in(JobState.QUEUED),
-                ~Job.held,
-                Job.lane == lane,
-                Job.key_id == key_id,
-            )
-            .order_by(Job.priority.desc(), Job.run_after, Job.id)
-            .limit(FIRST)
-        )
-        for number, (job_id, run_after) in enumerate(first):
-            if job_id in wanted:
-                others = sum(_before(queue, number, run_after, other) for other in queues if other is not queue)
-                places[job_id] = Place(number + others, max(queue.slots, 1))
+    for number, job in enumerate(run(session, Step(_FIRST_OF_QUEUE, queue._asdict()))):
+        if job.id in wanted:
+            ahead = number + sum(_before(queue, number, job.run_after, other) for other in others)
+            places[job.id] = Place(ahead, max(queue.slots, 1))
     return places
 
 
-def _before(queue: Row[Any], number: int, run_after: datetime, other: Row[Any]) -> int:
+def _before(queue: Any, number: int, run_after: datetime, other: Any) -> int:
     """How many jobs of another queue start before the one that has `number` before it in its own."""
     waiting: int = other.waiting
     if other.lane != queue.lane:

@@ -8,13 +8,27 @@ A piece of the statement that admits. It looks at the first jobs of each queue, 
 one lane, hence costs the same whatever the length of the queues.
 """
 
-from sqlalchemy import Integer, Numeric, Text, and_, case, cast, func, or_, select, true, tuple_
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Numeric,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from core.database import Given
 from core.orm import ApiKey, Job, Provider
 from core.states import JobState, Lane
 
-# Of a provider's slots, the share that batches get whoever else waits, and the share that they leave to others.
+# In percent of a provider's slots: what batches get whoever else waits, and what they leave to others.
 FLOOR = CLEARANCE = 10
 
 PROVIDER = Given("of_provider", Text())
@@ -27,14 +41,15 @@ _OPEN_SLOTS = case(
     (Provider.open_until.is_not(None), func.least(Provider.slots, 1)),  # one call tries whether it is back
     else_=Provider.slots,
 )
-_UNDER_WAY = (
-    select(Job.lane, Job.key_id, func.sum(Job.slots).label("slots"))
+# The slots that each key has taken in each lane.
+UNDER_WAY = (
+    select(Job.lane, Job.key_id, func.sum(func.coalesce(Job.granted, Job.slots)).label("slots"))
     .where(Job.provider == PROVIDER, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
     .group_by(Job.lane, Job.key_id)
     .cte("under_way")
 )
-_TAKEN = func.coalesce(func.sum(_UNDER_WAY.c.slots), 0)
-_BATCHES_TAKE = func.coalesce(func.sum(_UNDER_WAY.c.slots).filter(_UNDER_WAY.c.lane == Lane.BATCH), 0)
+_TAKEN = func.coalesce(func.sum(UNDER_WAY.c.slots), 0)
+_BATCHES_TAKE = func.coalesce(func.sum(UNDER_WAY.c.slots).filter(UNDER_WAY.c.lane == Lane.BATCH), 0)
 _ROOM = (
     select(
         _OPEN_SLOTS.label("slots"),
@@ -46,32 +61,41 @@ _ROOM = (
 )
 _SLOTS, _FREE, _BATCHES = (select(_ROOM.c[name]).scalar_subquery() for name in ("slots", "free", "batches_take"))
 
-_WAITING = (Job.provider == PROVIDER, Job.state_in(JobState.QUEUED), ~Job.held)
+WAITING = (Job.provider == PROVIDER, Job.state_in(JobState.QUEUED), ~Job.held)
+IN_ORDER = (Job.priority.desc(), Job.run_after, Job.id)
 
-# One look for each lane of each key that has queued jobs, however many those are.
-_QUEUES = (
-    select(Job.lane, Job.key_id)
-    .where(*_WAITING, _FREE > 0)
-    .order_by(Job.lane, Job.key_id)
-    .limit(1)
-    .cte("queues", recursive=True)
-)
-_NEXT = (
-    select(Job.lane, Job.key_id)
-    .where(*_WAITING, tuple_(Job.lane, Job.key_id) > tuple_(_QUEUES.c.lane, _QUEUES.c.key_id))
-    .order_by(Job.lane, Job.key_id)
-    .limit(1)
-    .lateral("next")
-)
-_QUEUES = _QUEUES.union_all(select(_NEXT.c.lane, _NEXT.c.key_id).select_from(_QUEUES).join(_NEXT, true()))
 
-# A job that would make more calls at once than there are slots makes do with all of them.
-GRANTED = func.least(Job.slots, _SLOTS, type_=Integer)
+def every(*conditions: ColumnElement[bool]) -> CTE:
+    """The lane and key of each queue, none unless the conditions hold: one look a queue, however long it is."""
+    first = select(Job.lane, Job.key_id).where(*WAITING).order_by(Job.lane, Job.key_id).limit(1)
+    queues = first.where(*conditions).cte("queues", recursive=True)
+    following = tuple_(Job.lane, Job.key_id) > tuple_(queues.c.lane, queues.c.key_id)
+    then = first.where(following).lateral("next")
+    return queues.union_all(select(then.c.lane, then.c.key_id).select_from(queues).join(then, true()))
+
+
+_QUEUES = every(_FREE > 0)
+
+# Nothing is kept for batches while none waits. One slot has no tenth: of its starts they get one in ten, by lot,
+# which a CTE draws once.
+_A_BATCH_WAITS = select(_QUEUES).where(_QUEUES.c.lane == Lane.BATCH).exists()
+_SHARE = case(
+    (~_A_BATCH_WAITS, 0),
+    (_SLOTS > 1, func.greatest(_SLOTS * FLOOR // 100, 1)),
+    else_=cast(func.random() * 100 < FLOOR, Integer),
+)
+_FLOOR = select(select(_SHARE.label("slots")).cte("floor").c.slots).scalar_subquery()
+
+# A job that would make more calls at once makes do with these, so that there is room for it some day: a line of a
+# batch has the floor, whoever else waits; all others have the rest, whatever batches wait.
+GRANTED = func.least(
+    Job.slots, func.greatest(case((Job.lane == Lane.BATCH, _FLOOR), else_=_SLOTS - _FLOOR), 1), type_=Integer
+)
 _HEADS = (
     select(Job.id, Job.priority, Job.run_after, GRANTED.label("granted"))
     # Not now(): a transaction that began before the job was recorded must see it as due.
-    .where(*_WAITING, Job.lane == _QUEUES.c.lane, Job.key_id == _QUEUES.c.key_id, Job.run_after <= _NOW)
-    .order_by(Job.priority.desc(), Job.run_after, Job.id)
+    .where(*WAITING, Job.lane == _QUEUES.c.lane, Job.key_id == _QUEUES.c.key_id, Job.run_after <= _NOW)
+    .order_by(*IN_ORDER)
     .limit(_FREE)
     .lateral("heads")
 )
@@ -81,7 +105,7 @@ _TURNS = (
         *_HEADS.c,
         (
             (
-                func.coalesce(_UNDER_WAY.c.slots, 0)
+                func.coalesce(UNDER_WAY.c.slots, 0)
                 + func.sum(_HEADS.c.granted).over(
                     partition_by=(_QUEUES.c.lane, _QUEUES.c.key_id),
                     order_by=(_HEADS.c.priority.desc(), _HEADS.c.run_after, _HEADS.c.id),
@@ -94,7 +118,7 @@ _TURNS = (
     .select_from(_QUEUES)
     .join(_HEADS, true())
     .join(ApiKey, ApiKey.id == _QUEUES.c.key_id)
-    .outerjoin(_UNDER_WAY, and_(_UNDER_WAY.c.lane == _QUEUES.c.lane, _UNDER_WAY.c.key_id == _QUEUES.c.key_id))
+    .outerjoin(UNDER_WAY, and_(UNDER_WAY.c.lane == _QUEUES.c.lane, UNDER_WAY.c.key_id == _QUEUES.c.key_id))
     .cte("turns")
 )
 _LINED_UP = select(
@@ -106,7 +130,7 @@ _LINED_UP = select(
 _IS_BATCH = _LINED_UP.c.lane == Lane.BATCH
 _OF_BATCHES = _BATCHES + _LINED_UP.c.in_lane
 _RANK = case(
-    (and_(_IS_BATCH, func.greatest(_SLOTS * FLOOR / 100, 1) >= _OF_BATCHES), 0),
+    (and_(_IS_BATCH, _OF_BATCHES <= _FLOOR), 0),
     (_LINED_UP.c.lane == Lane.INTERACTIVE, 1),
     (_LINED_UP.c.lane == Lane.ASYNC, 2),
     else_=3,

@@ -92,8 +92,8 @@ SELECT name, slots, running, dispatched, standing,
     CASE standing WHEN 'throttled' THEN paused_until WHEN 'out' THEN open_until END AS until
 FROM providers
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(jobs.slots) FILTER (WHERE state = 'running'), 0) AS running,
-        coalesce(sum(jobs.slots) FILTER (WHERE state = 'dispatched'), 0) AS dispatched
+    SELECT coalesce(sum(coalesce(jobs.granted, jobs.slots)) FILTER (WHERE state = 'running'), 0) AS running,
+        coalesce(sum(coalesce(jobs.granted, jobs.slots)) FILTER (WHERE state = 'dispatched'), 0) AS dispatched
     FROM jobs WHERE provider = providers.name AND state IN ('dispatched', 'running')
 ) AS under_way
 CROSS JOIN LATERAL (

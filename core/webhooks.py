@@ -109,7 +109,7 @@ def disable(session: Session, webhook_id: UUID, *, url: str) -> None:
 
 def ping(session: Session, webhook: Webhook) -> Delivery:
     """Tell it something, whether or not it is enabled."""
-    delivery = Delivery(key_id=webhook.key_id, webhook_id=webhook.id, url=webhook.url, event=PING)
+    delivery = Delivery(key_id=webhook.key_id, webhook_id=webhook.id, url=webhook.url, event=PING, by_hand=True)
     session.add(delivery)
     session.flush()
     return delivery

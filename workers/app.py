@@ -57,19 +57,20 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
 
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)  # two lines a job that say less than the executor's
-    # Threads: under gevent a full worker takes new messages only every two seconds.
-    services.celery.worker_main(
-        [
-            "worker",
-            f"--queues={provider}",
-            f"--hostname={process.celery_name}",
-            "--pool=threads",
-            f"--concurrency={concurrency}",
-            "--without-gossip",
-            "--without-mingle",
-            "--loglevel=INFO",
-        ]
-    )
+    services.celery.worker_main(_arguments(process))
+
+
+def _arguments(process: Process) -> list[str]:
+    return [
+        "worker",
+        f"--queues={process.provider}",
+        f"--hostname={process.celery_name}",
+        "--pool=threads",  # under gevent a full worker takes new messages only every two seconds
+        f"--concurrency={process.concurrency}",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=INFO",
+    ]
 
 
 def _this_process(provider: str, concurrency: int) -> Process:

@@ -5,7 +5,7 @@ What it takes up is leased in the ledger: several deliverers share the work, and
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread, current_thread
 from uuid import UUID
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import deliveries
-from core.database import Database
+from core.database import UNAVAILABLE, Database
 from core.deliveries import Claim, Outcome
 from workers import messages, patience
 from workers.providers.http import Answer, legible
@@ -23,6 +23,7 @@ from workers.targets import Targets, Unreachable
 
 TICK_SECONDS = 0.5
 MOST_AT_ONCE = 64
+MOST_OF_A_KEY = 16
 # To one webhook, or to all single addresses of a key.
 MOST_OF_A_LANE = 4
 # For so long the answers to what is under way are waited for when the process ends.
@@ -31,6 +32,7 @@ PARTING_SECONDS = 3.0
 GONE = 410
 REDIRECTS = range(300, 400)
 SUCCESSES = range(200, 300)
+CRASHED = "an error of our own"
 
 log = structlog.get_logger()
 
@@ -44,12 +46,17 @@ class Deliverer:
         self._database = database
         self._targets = targets
         self._schedule = schedule
-        self._under_way: dict[Thread, UUID] = {}
+        self._under_way: dict[Thread, Claim] = {}
         self._news, self._stopping = Event(), Event()
         self._loop = Thread(target=self._run, name="deliverer", daemon=True)
 
     def start(self) -> None:
         self._loop.start()
+
+    @property
+    def is_at_work(self) -> bool:
+        """False once it has been stopped, or a bug has ended it."""
+        return self._loop.is_alive()
 
     def stop(self) -> None:
         """Take up nothing new. What is cut off now is tried again when its lease is over."""
@@ -57,7 +64,8 @@ class Deliverer:
         self._news.set()
         deadline = time.monotonic() + PARTING_SECONDS
         for thread in (self._loop, *list(self._under_way)):
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():  # the last one is not where the loop died of not being able to start it
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -65,22 +73,21 @@ class Deliverer:
             claimed = self._claim()
             for claim in claimed:
                 thread = Thread(target=self._attempt, args=(claim,), name="delivery", daemon=True)
-                self._under_way[thread] = claim.lane
+                self._under_way[thread] = claim
                 thread.start()
             if not claimed:
                 self._news.wait(TICK_SECONDS)
 
     def _claim(self) -> list[Claim]:
-        lanes = Counter(list(self._under_way.values()))
-        busy = [lane for lane, tries in lanes.items() if tries == MOST_OF_A_LANE]
-        # What is claimed may all be of one lane, and that the fullest that is not busy.
-        fullest = max((tries for tries in lanes.values() if tries < MOST_OF_A_LANE), default=0)
-        room = min(MOST_AT_ONCE - lanes.total(), MOST_OF_A_LANE - fullest)
+        under_way = list(self._under_way.values())
+        busy_lanes, of_a_lane = _bound((claim.lane for claim in under_way), MOST_OF_A_LANE)
+        busy_keys, of_a_key = _bound((claim.key_id for claim in under_way), MOST_OF_A_KEY)
+        room = min(MOST_AT_ONCE - len(under_way), of_a_lane, of_a_key)
         if room == 0:
             return []
         try:
             with self._database.transaction() as session:
-                return deliveries.claim(session, most=room, busy=busy)
+                return deliveries.claim(session, most=room, busy_lanes=busy_lanes, busy_keys=busy_keys)
         except SQLAlchemyError as error:
             log.warning("duty.failed", duty="deliver", error=str(error).partition("\n")[0])
             return []
@@ -88,15 +95,23 @@ class Deliverer:
     def _attempt(self, claim: Claim) -> None:
         try:
             self.tell(claim)
-        except SQLAlchemyError as error:
+        except UNAVAILABLE as error:
             log.warning("duty.failed", duty="deliver", error=str(error).partition("\n")[0])
         finally:
             del self._under_way[current_thread()]
             self._news.set()
 
     def tell(self, claim: Claim) -> None:
-        """One try, and what follows from it. Raises SQLAlchemyError where Postgres is away for too long."""
-        answer, outcome = self._send(claim)
+        """One try, and what follows from it. Raises UNAVAILABLE where Postgres is away for too long."""
+        try:
+            self._conclude(claim, *self._send(claim))
+        except UNAVAILABLE:
+            raise
+        except Exception:  # a bug that one event brings out must not keep it due for ever: ADR 0016
+            log.exception("delivery.crashed", delivery_id=str(claim.delivery_id))
+            self._conclude(claim, None, Outcome(0.0, None, CRASHED))
+
+    def _conclude(self, claim: Claim, answer: Answer | None, outcome: Outcome) -> None:
         log.info(
             "delivery.tried",
             delivery_id=str(claim.delivery_id),
@@ -108,13 +123,13 @@ class Deliverer:
             seconds=round(outcome.seconds, 3),
         )
         self._database.insist(
-            lambda session: self._conclude(session, claim, answer, outcome),
+            lambda session: self._move(session, claim, answer, outcome),
             seconds=deliveries.LEASE.total_seconds(),
         )
 
     def _send(self, claim: Claim) -> tuple[Answer | None, Outcome]:
-        if not claim.secrets:
-            return None, Outcome(0.0, None, "the webhook was deleted")
+        if claim.moot:
+            return None, Outcome(0.0, None, claim.moot)
         body = messages.body(claim)
         headers = messages.headers(claim, body, at=datetime.now(UTC))
         began = time.monotonic()
@@ -124,17 +139,25 @@ class Deliverer:
             return None, Outcome(time.monotonic() - began, None, str(error))
         return answer, Outcome(time.monotonic() - began, answer.status, fault_of(answer))
 
-    def _conclude(self, session: Session, claim: Claim, answer: Answer | None, outcome: Outcome) -> None:
+    def _move(self, session: Session, claim: Claim, answer: Answer | None, outcome: Outcome) -> None:
         if outcome.fault is None:
             deliveries.succeed(session, claim, outcome)
             return
         gone = outcome.status == GONE
         wish = answer.retry_after if answer else None
         delay = patience.delay_after(claim.tries, retry_after=wish, schedule=self._schedule)
-        if gone or delay is None or not claim.secrets:
+        if gone or delay is None or claim.moot:
             deliveries.give_up(session, claim, outcome, gone=gone)
         else:
             deliveries.retry_later(session, claim, outcome, delay=delay)
+
+
+def _bound(under_way: Iterable[UUID], most: int) -> tuple[list[UUID], int]:
+    """Those that have `most` under way, and how many more of any one else may be claimed at once."""
+    tries = Counter(under_way)
+    busy = [each for each, number in tries.items() if number == most]
+    # What is claimed may all be of one, and that the fullest that is not busy.
+    return busy, most - max((number for number in tries.values() if number < most), default=0)
 
 
 def fault_of(answer: Answer) -> str | None:

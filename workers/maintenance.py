@@ -49,12 +49,30 @@ log = structlog.get_logger()
 
 
 def run(settings: Settings) -> None:
-    """Do every duty at its pace until SIGTERM or SIGINT."""
+    """Do every duty at its pace until SIGTERM or SIGINT. Raises SystemExit where the deliverer dies before."""
     logs.configure()
     services = assemble(settings)
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
+    register(services)
+    telling = Database(settings.database_url, connections=CONNECTIONS)
+    deliverer = Deliverer(telling, Targets(settings.webhook_hosts))
+    deliverer.start()
+    operator = Operator(services)
+    operator.start()
+    log.info("scheduler.ready")
+    work(services, lambda: stop.wait(TICK_SECONDS) or not deliverer.is_at_work)
+    deliverer.stop()
+    operator.stop()
+    services.close()
+    if not stop.is_set():  # a bug, whose traceback is on standard error: the next process has a deliverer again
+        log.error("deliverer.died")
+        raise SystemExit(1)
+
+
+def work(services: Services, is_over: Callable[[], bool]) -> None:
+    """Do every duty at its pace."""
     duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, add_up: 2.0}
     duties |= {
         sweep: 30.0,
@@ -66,21 +84,11 @@ def run(settings: Settings) -> None:
         survey: DAY_SECONDS,
     }
     due = dict.fromkeys(duties, 0.0)
-    register(services)
-    telling = Database(settings.database_url, connections=CONNECTIONS)
-    deliverer = Deliverer(telling, Targets(settings.webhook_hosts))
-    deliverer.start()
-    operator = Operator(services)
-    operator.start()
-    log.info("scheduler.ready")
-    while not stop.wait(TICK_SECONDS):
+    while not is_over():
         for duty, seconds in duties.items():
             if time.monotonic() >= due[duty]:
                 due[duty] = time.monotonic() + seconds
                 attend(duty, services)
-    deliverer.stop()
-    operator.stop()
-    services.close()
 
 
 def attend(duty: Callable[[Services], None], services: Services) -> None:

@@ -6,7 +6,7 @@ Nothing of the environment has a say: no proxy, no .netrc. Redirects are answers
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Timer
@@ -16,22 +16,17 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from core import hosts
 from core.hosts import AllowedHost, Target
+from workers.lookups import Lookups, Resolve, resolve
 from workers.providers.http import Answer
 
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 15.0
-
-Resolve = Callable[[str, int], Sequence[str]]
+# Whose name has more is not knocked at all doors of somebody else.
+MOST_ADDRESSES = 4
 
 
 class Unreachable(Exception):
     """No answer came. `args` holds the reason, which the owner of the address may read."""
-
-
-def resolve(host: str, port: int) -> Sequence[str]:
-    """The IP addresses of a host, the preferred ones first. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class Targets:
@@ -41,7 +36,7 @@ class Targets:
         self, allowed: Sequence[AllowedHost], *, resolve: Resolve = resolve, whole: float = WHOLE_SECONDS
     ) -> None:
         self._allowed = allowed
-        self._resolve = resolve
+        self._lookups = Lookups(resolve)
         self._whole = whole
         self._context = ssl.create_default_context()
         self._context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
@@ -52,7 +47,7 @@ class Targets:
         late = f"no answer within {self._whole:g} s"
         try:
             target = hosts.parse(url)
-            with closing(self._connect(target)) as raw, _cut_off(raw, deadline):
+            with closing(self._connect(target, deadline)) as raw, _cut_off(raw, deadline):
                 answer = self._exchange(target, raw, body, headers)
         except (OSError, HTTPException, ValueError) as error:
             raise Unreachable(late if time.monotonic() >= deadline else _reason(error)) from error
@@ -60,17 +55,17 @@ class Targets:
             raise Unreachable(late)
         return answer
 
-    def _connect(self, target: Target) -> socket.socket:
+    def _connect(self, target: Target, deadline: float) -> socket.socket:
         """Raises Unreachable, OSError."""
         exempt = hosts.is_allowed(target, self._allowed)
         if target.scheme != "https" and not exempt:
             raise Unreachable("not an https address")
         # A name may lead elsewhere the next time that it is looked up: this is the only time.
-        found = self._resolve(target.host, target.port)
+        found = self._lookups.find(target.host, target.port, deadline=deadline)
         usable = [address for address in found if exempt or hosts.is_public(address)]
         if not usable:
             raise Unreachable("the host has no public address")
-        return _first_that_answers(usable, target.port)
+        return _first_that_answers(usable[:MOST_ADDRESSES], target.port, deadline)
 
     def _exchange(self, target: Target, raw: socket.socket, body: bytes, headers: Mapping[str, str]) -> Answer:
         connection = HTTPConnection(target.host, target.port)
@@ -86,11 +81,18 @@ class Targets:
             return Answer(response.status, CaseInsensitiveDict(response.getheaders()), b"")
 
 
-def _first_that_answers(addresses: Sequence[str], port: int) -> socket.socket:
+def _first_that_answers(addresses: Sequence[str], port: int, deadline: float) -> socket.socket:
     for address in addresses[:-1]:
         with suppress(OSError):
-            return socket.create_connection((address, port), CONNECT_SECONDS)
-    return socket.create_connection((addresses[-1], port), CONNECT_SECONDS)
+            return _open(address, port, deadline)
+    return _open(addresses[-1], port, deadline)
+
+
+def _open(address: str, port: int, deadline: float) -> socket.socket:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return socket.create_connection((address, port), min(CONNECT_SECONDS, left))
 
 
 @contextmanager

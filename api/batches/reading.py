@@ -16,10 +16,16 @@ from core.catalog import Catalog
 from core.errors import InvalidRequest
 
 MOST_LINES = 50_000
+# Blank ones among them: a file of newlines has hundreds of millions.
+MOST_ROWS = 2 * MOST_LINES
 # As long as the body of a synchronous call may be.
 LONGEST_LINE = 1024 * 1024
-# So many faults are listed, the rest are counted: the list comes with every look at the batch.
+# So many faults are listed, or characters of them, and the rest are counted: the list comes with every look at the
+# batch.
 MOST_FAULTS = 5_000
+MOST_TEXT = 1_000_000
+# What a fault quotes of its line may be as long as a line.
+LONGEST_TEXT = 300
 METHODS = ("POST",)
 
 
@@ -157,16 +163,22 @@ def _body(fields: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Survey:
-    """What a whole file comes to: how many lines, their price in dollars, and what is wrong with it."""
+    """What a whole file comes to: how many lines, their price in dollars, and what is wrong with it.
+
+    `text` counts the characters of all faults, listed or not.
+    """
 
     total: int = 0
     price: Decimal = Decimal(0)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    text: int = 0
     more_faults: int = 0
 
     def complain(self, error: InvalidRequest, *, line: int | None = None) -> None:
-        if len(self.faults) < MOST_FAULTS:
-            self.faults.append(fault(error, line=line))
+        found = fault(error, line=line)
+        self.text += len(found["message"]) + len(found["param"] or "")
+        if len(self.faults) < MOST_FAULTS and self.text <= MOST_TEXT:
+            self.faults.append(found)
         else:
             self.more_faults += 1
 
@@ -184,13 +196,12 @@ def survey(found: Iterable[Row], reader: Reader) -> Survey:
     """Look at every line, and remember of it no more than the digest of its id."""
     survey, seen = Survey(), set[bytes]()
     for row in found:
+        survey.total += not row.is_blank
+        if survey.total > MOST_LINES or row.end.lines > MOST_ROWS:
+            survey.complain(_too_many())
+            break
         if row.is_blank:
             continue
-        survey.total += 1
-        if survey.total > MOST_LINES:
-            message = f"The batch input file has more than the {MOST_LINES} lines that are allowed."
-            survey.complain(InvalidRequest(message, code="too_many_tasks"))
-            break
         try:
             line = reader.read(row)
         except InvalidRequest as error:
@@ -204,6 +215,11 @@ def survey(found: Iterable[Row], reader: Reader) -> Survey:
     return survey
 
 
+def _too_many() -> InvalidRequest:
+    message = f"The batch input file has more than the {MOST_LINES} lines that are allowed, or as many blank ones."
+    return InvalidRequest(message, code="too_many_tasks")
+
+
 def _duplicate(custom_id: str) -> InvalidRequest:
     message = f"The custom_id '{custom_id}' was used by a line before."
     return InvalidRequest(message, code="duplicate_custom_id", param="custom_id")
@@ -212,4 +228,13 @@ def _duplicate(custom_id: str) -> InvalidRequest:
 def fault(error: InvalidRequest, *, line: int | None) -> dict[str, Any]:
     """As it is kept with its batch."""
     code = error.code or Code.INVALID_VALUE
-    return {"code": str(code), "message": error.message, "param": error.param, "line": line}
+    param = error.param and _legible(error.param)
+    return {"code": str(code), "message": _legible(error.message), "param": param, "line": line}
+
+
+def _legible(text: str) -> str:
+    """What a database can keep, and not too much of it: it is cut in the middle, where others are quoted."""
+    if len(text) > LONGEST_TEXT:
+        half = LONGEST_TEXT // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    return text.encode(errors="replace").decode().replace("\0", "?")

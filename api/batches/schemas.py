@@ -83,7 +83,7 @@ class BatchObject(Described):
     model: None
     """The lines of a file may be for several."""
     errors: BatchFaults | None
-    """Only of a batch that `failed`: nothing of it was charged or made."""
+    """Why it `failed`, or is about to: the lines that made it so. As a rule nothing of it was charged or made."""
     input_file_id: str
     completion_window: str
     status: BatchStatus
@@ -117,7 +117,7 @@ class BatchObject(Described):
 
 
 class BatchList(Described):
-    """A page of the caller's own batches, newest first."""
+    """A page of the caller's own batches, newest first. Of the `errors` of each, there are the first ten."""
 
     object: Literal["list"]
     data: list[BatchObject]

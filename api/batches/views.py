@@ -11,7 +11,7 @@ from api.batches import again, schemas
 from api.batches.schemas import BatchList, ResultList, batch_response
 from api.batches.writing import Writer
 from api.bodies import read_json
-from core.batches import lines, orders
+from core.batches import brake, lines, orders
 from core.batches.orders import Search
 from core.bootstrap import Services
 from core.errors import BatchMissing, BatchUnfit
@@ -66,6 +66,7 @@ def cancel(services: Services, caller: Caller, batch_id: str) -> dict[str, Any]:
     batch = _find(services, caller, batch_id)
     with services.database.transaction() as session:
         orders.start_cancelling(session, batch.id)
+    brake.adjust(services.database, batch.id)  # nothing more of it starts, however long the clerk is away
     batch = _find(services, caller, batch_id)
     if batch.status not in {BatchStatus.CANCELLING, BatchStatus.CANCELLED}:
         raise BatchUnfit("cancel", batch.status)
@@ -79,7 +80,7 @@ def pause(services: Services, caller: Caller, batch_id: str, *, paused: bool) ->
         changed = orders.set_paused(session, batch.id, paused=paused)
     if not changed:
         raise BatchUnfit("pause" if paused else "resume", batch.status)
-    for provider in sorted(lines.hold(services.database, batch.id, held=paused)):
+    for provider in sorted(brake.adjust(services.database, batch.id)):
         services.intake.start_due(provider)
     return one(services, caller, batch_id)
 

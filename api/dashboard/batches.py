@@ -11,7 +11,7 @@ from api.batches import again
 from api.dashboard.addresses import Address
 from api.dashboard.visits import Visit
 from core import audit
-from core.batches import lines, orders, overview
+from core.batches import brake, orders, overview
 from core.batches.overview import Seen
 from core.states import BatchStatus
 
@@ -59,6 +59,7 @@ def cancel(visit: Visit, batch_id: str) -> ResponseReturnValue:
         if not orders.start_cancelling(session, batch_id):
             raise BadRequest("There is no such batch that could be cancelled.")
         _record(visit, session, "batch.cancel", batch_id)
+    brake.adjust(visit.services.database, batch_id)
     return visit.done("It is being cancelled; lines under way are finished.", go_to=f"/ops/batches/{batch_id}")
 
 
@@ -79,7 +80,7 @@ def _hold(visit: Visit, batch_id: str, *, paused: bool) -> ResponseReturnValue:
         if not orders.set_paused(session, batch_id, paused=paused):
             raise BadRequest("There is no such batch that could be paused.")
         _record(visit, session, "batch.pause" if paused else "batch.resume", batch_id)
-    for provider in sorted(lines.hold(visit.services.database, batch_id, held=paused)):
+    for provider in sorted(brake.adjust(visit.services.database, batch_id)):
         visit.services.intake.start_due(provider)
     said = "Paused: lines under way are finished." if paused else "It goes on."
     return visit.done(said, go_to=f"/ops/batches/{batch_id}")

@@ -6,7 +6,19 @@ No library builds it: it is plain data, filled by the schemas of the types, and 
 from importlib.metadata import version
 from typing import Any
 
-from api.openapi import batches, headers, images, jobs, machines, samples, schemas, service, webhooks
+from api.openapi import (
+    batches,
+    deliveries,
+    files,
+    headers,
+    images,
+    jobs,
+    machines,
+    samples,
+    schemas,
+    service,
+    webhooks,
+)
 from api.openapi.operations import Operation
 from core.catalog import Catalog
 
@@ -37,13 +49,8 @@ BEARER = {"type": "http", "scheme": "bearer", "description": "An API key of this
 def build(catalog: Catalog, public_url: str) -> dict[str, Any]:
     """Of the models that are on offer, for the address by which callers know the service."""
     paths: dict[str, Any] = {}
-    own = (
-        *jobs.operations(),
-        *batches.operations(),
-        *webhooks.operations(),
-        *machines.operations(),
-        *service.operations(),
-    )
+    rooms = (jobs, files, batches, webhooks, deliveries, machines, service)
+    own = (operation for room in rooms for operation in room.operations())
     for operation in (*images.operations(catalog), *own):
         paths.setdefault(operation.path, {})[operation.method] = _written(operation, public_url)
     return {

@@ -1,13 +1,10 @@
 """Jobs in the document: how they are found, followed and cancelled."""
 
-from werkzeug.exceptions import NotFound
-
 from api import listing
-from api.errors import Answer
 from api.job_events import Cursor
 from api.job_schemas import SETTLED, ImageJob, JobList, JobStatus
 from api.openapi import refusals
-from api.openapi.operations import COMMON, Operation, answer, parameter, written
+from api.openapi.operations import COMMON, Operation, answer, missing, parameter, written
 from core.errors import JobIsSettled, JobMissing
 
 TAG = "Jobs"
@@ -99,7 +96,7 @@ def _retrieve() -> Operation:
         description=ANY,
         parameters=[JOB_ID],
         answers={200: answer("The job, with the pictures that are there.", ImageJob)},
-        errors=_missing(),
+        errors=missing(JobMissing),
     )
 
 
@@ -113,7 +110,7 @@ def _cancel() -> Operation:
         description=CANCEL,
         parameters=[JOB_ID],
         answers={200: answer("The job, cancelled.", ImageJob)},
-        errors=[*_missing(), *refusals.of(JobIsSettled)],
+        errors=[*missing(JobMissing), *refusals.of(JobIsSettled)],
     )
 
 
@@ -130,9 +127,5 @@ def _follow() -> Operation:
             200: written("The events, each of this form.", {"text/event-stream": {"schema": EVENT}}),
             204: written("Everything was told already.", {}),
         },
-        errors=[*refusals.by(Cursor.parse, "yesterday"), *_missing()],
+        errors=[*refusals.by(Cursor.parse, "yesterday"), *missing(JobMissing)],
     )
-
-
-def _missing() -> list[Answer]:
-    return [*refusals.of(JobMissing), *refusals.of_protocol(NotFound), *COMMON]

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from werkzeug.exceptions import NotFound
+
 from api.errors import BUG, NOTHING_STARTED, Answer
 from api.openapi import headers, refusals
 from api.openapi.schemas import ref
@@ -47,6 +49,15 @@ class Operation:
             "security": KEY if self.needs_key else [],
         }
         return {name: value for name, value in written.items() if value or name == "security"}
+
+
+def missing(*kinds: type[Exception]) -> list[Answer]:
+    """The errors of what is asked of one thing: also where its id is none, so that no such path is there."""
+    return [*refusals.of(*kinds), *refusals.of_protocol(NotFound), *COMMON]
+
+
+def body(kind: type, *, required: bool = True) -> dict[str, Any]:
+    return {"required": required, "content": {JSON: {"schema": ref(kind)}}}
 
 
 def answer(description: str, kind: type | None = None, **more: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The lines of a batch, each of them a job: recorded in bulk, held, called off, and read when they have ended."""
+"""The lines of a batch, each of them a job: recorded in bulk, and read when they have ended."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,17 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
-from sqlalchemy import ARRAY, Boolean, Text, Uuid, any_, delete, func, insert, literal, select, update
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from core.batches import brake
 from core.catalog import Model
-from core.database import Database, Given, Step, copy, fixed, run
+from core.database import copy
 from core.errors import DarkroomError
 from core.generation import GenerationRequest, ResponseFormat
-from core.ledger import move
-from core.orm import Batch, HeldPicture, Job, JobEvent
+from core.orm import Batch, Job, JobEvent
 from core.states import LIVE, SETTLED, BatchStatus, Door, Event, JobState, Lane
 from core.submissions import new_job_id
-
-# How many rows a statement that others may have to wait for changes.
-HELD_AT_ONCE = 2000
-CALLED_OFF_AT_ONCE = 500
 
 
 class Overtaken(DarkroomError):
@@ -70,11 +66,14 @@ _COLUMNS = (
 def record(session: Session, batch: Batch, lines: Sequence[Line], *, end: Place) -> None:
     """Make jobs of the lines between the batch's place and `end`, which is its place from now on.
 
-    Raises Overtaken where that was done before: by a process that was taken for dead.
+    What is called off is recorded all the same: every line of a batch has its result. Raises Overtaken where that
+    was done before: by a process that was taken for dead.
     """
-    held = _is_held(batch)
+    # As far as can be told from what was read of the batch; the last statement knows better.
+    held = batch.paused or batch.status is BatchStatus.CANCELLING
+    ids = sorted(new_job_id() for _ in lines)  # of equal lines the first one starts first
     try:
-        copy(session, "jobs", _COLUMNS, (_row(batch, line, held=held) for line in lines))
+        copy(session, "jobs", _COLUMNS, (_row(batch, *each, held=held) for each in zip(ids, lines, strict=True)))
     except UniqueViolation as error:
         raise Overtaken from error
     mine = (Job.batch_id == batch.id, Job.line > batch.read_lines, Job.line <= end.lines)
@@ -86,23 +85,18 @@ def record(session: Session, batch: Batch, lines: Sequence[Line], *, end: Place)
     # Last, since whoever settles a line of this batch waits for this row.
     moved = session.execute(
         update(Batch)
-        .where(Batch.id == batch.id, Batch.read_lines == batch.read_lines, Batch.ended_at.is_(None))
+        .where(Batch.id == batch.id, Batch.read_bytes == batch.read_bytes, Batch.ended_at.is_(None))
         .values(read_lines=end.lines, read_bytes=end.bytes)
-        .returning(Batch.paused, Batch.status)
+        .returning(brake.IS_ON.label("held"))
     ).one_or_none()
     if moved is None:
         raise Overtaken
-    if (now_held := moved.paused or moved.status == BatchStatus.CANCELLING) != held:
-        session.execute(update(Job).where(*mine).values(held=now_held))
+    if moved.held != held:
+        session.execute(update(Job).where(*mine).values(held=moved.held))
 
 
-def _is_held(batch: Batch) -> bool:
-    """What is cancelled is recorded all the same: every line of a batch has its result."""
-    return batch.paused or batch.status == BatchStatus.CANCELLING
-
-
-def _row(batch: Batch, line: Line, *, held: bool) -> tuple[Any, ...]:
-    job_id, model, unit_price = new_job_id(), line.model, line.unit_price
+def _row(batch: Batch, job_id: UUID, line: Line, *, held: bool) -> tuple[Any, ...]:
+    model, unit_price = line.model, line.unit_price
     return (
         job_id,
         model.provider,
@@ -123,67 +117,6 @@ def _row(batch: Batch, line: Line, *, held: bool) -> tuple[Any, ...]:
         held,
         line.priority,
     )
-
-
-_BATCH = Given("batch_id", Text())
-_HOLD = fixed(
-    update(Job)
-    .where(
-        Job.id
-        == any_(
-            func.array(
-                select(Job.id)
-                # Also what is under way: it may be queued again.
-                .where(Job.batch_id == _BATCH, Job.state_in(*LIVE), Job.held != Given("held", Boolean()))
-                .order_by(Job.line)
-                .limit(HELD_AT_ONCE)
-                .scalar_subquery()
-            )
-        )
-    )
-    .values(held=Given("held", Boolean()))
-    .returning(Job.provider)
-)
-
-
-def hold(database: Database, batch_id: str, *, held: bool) -> set[str]:
-    """Hold a batch's lines back, or let them go; whose they are."""
-    providers: set[str] = set()
-    while True:
-        with database.transaction() as session:
-            rows = run(session, Step(_HOLD, {"batch_id": batch_id, "held": held}))
-        if not rows:
-            return providers
-        providers |= {row.provider for row in rows}
-
-
-_WAITING = (JobState.QUEUED, JobState.DISPATCHED)
-_CALL_OFF = fixed(
-    move(
-        Event.CANCELLED,
-        Job.id
-        == any_(
-            func.array(
-                select(Job.id)
-                .where(Job.batch_id == _BATCH, Job.state_in(*_WAITING))
-                .order_by(Job.line)
-                .limit(CALLED_OFF_AT_ONCE)
-                .with_for_update(skip_locked=True)
-                .scalar_subquery()
-            )
-        ),
-        Job.state_in(*_WAITING),
-        yields=("id", "provider"),
-    )
-)
-_LET_GO = fixed(delete(HeldPicture).where(HeldPicture.job_id == any_(Given("job_ids", ARRAY(Uuid)))))
-
-
-def call_off(session: Session, batch_id: str) -> list[Any]:
-    """Settle some of the lines that have not begun as cancelled; id and provider of each, none at the end."""
-    rows = run(session, Step(_CALL_OFF, {"batch_id": batch_id}))
-    run(session, Step(_LET_GO, {"job_ids": [row.id for row in rows]}))
-    return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, null, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, cast, func, null, select, tuple_, update
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm.attributes import set_committed_value
 
 from core.images import LIFETIME
 from core.orm import Batch, Image, Job
@@ -19,6 +21,8 @@ REATTACH = timedelta(minutes=10)
 BEFORE_ITS_END = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
 # Of a picture that was read about a moment ago no new hour begins: that would be a write for each look.
 FRESH = timedelta(minutes=1)
+# Where several batches are told at once, so many faults of each are.
+FIRST_FAULTS = "$[0 to 9]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +65,16 @@ def twin(session: Session, batch: Batch) -> Batch | None:
 
 
 def page(session: Session, key_id: UUID, search: Search) -> Sequence[Batch]:
-    """A key's batches, newest first."""
-    found = select(Batch).where(Batch.key_id == key_id)
+    """A key's batches, newest first; of their errors the first ten."""
+    faults = func.jsonb_path_query_array(Batch.errors, cast(FIRST_FAULTS, JSONPATH), type_=JSONB)
+    found = select(Batch, faults).options(defer(Batch.errors)).where(Batch.key_id == key_id)
     if search.after:
         last = select(Batch.created_at, Batch.id).where(Batch.id == search.after, Batch.key_id == key_id)
         found = found.where(tuple_(Batch.created_at, Batch.id) < last.scalar_subquery())
-    return session.scalars(found.order_by(Batch.created_at.desc(), Batch.id.desc()).limit(search.limit)).all()
+    rows = session.execute(found.order_by(Batch.created_at.desc(), Batch.id.desc()).limit(search.limit)).all()
+    for batch, errors in rows:
+        set_committed_value(batch, "errors", errors)
+    return [batch for batch, _ in rows]
 
 
 def start_cancelling(session: Session, batch_id: str) -> bool:
@@ -81,7 +89,7 @@ def start_cancelling(session: Session, batch_id: str) -> bool:
 
 
 def set_paused(session: Session, batch_id: str, *, paused: bool) -> bool:
-    """Whether lines may start; those on the ledger are told by `lines.hold`. False where the batch has ended."""
+    """Whether lines may start; those on the ledger follow by `brake.adjust`. False where the batch has ended."""
     return change(session, batch_id, Batch.status.in_(BEFORE_ITS_END), paused=paused)
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    TIMESTAMP,
     ColumnElement,
     Numeric,
     Text,
@@ -133,6 +134,43 @@ def refuse(session: Session, batch_id: str, errors: Sequence[dict[str, Any]]) ->
     )
 
 
+_UNMADE = select(
+    cast(null(), Uuid).label("id"),
+    Given("batch_id", Text()).label("batch_id"),
+    Given("key_id", Uuid()).label("key_id"),
+    Given("price", Numeric()).label("price"),
+    cast(0, Numeric).label("charged"),
+    Given("reserved_at", TIMESTAMP(timezone=True)).label("created_at"),
+).cte("unmade")
+_BUDGETED, _POSTED = money.settlement(_UNMADE)
+_GIVE_BACK = fixed(select(_UNMADE.c.key_id).add_cte(_BUDGETED.cte("budgeted"), _POSTED.cte("posted")))
+
+
+def break_off(session: Session, batch: Batch, errors: Sequence[dict[str, Any]]) -> bool:
+    """Make nothing more of a file that cannot be read on: what is made of it is called off, to fail in the end.
+
+    What was set aside for the rest is given back. False where somebody else has read on, or ended the batch.
+    """
+    jobs = select(func.count(), func.coalesce(func.sum(Job.price), 0)).where(Job.batch_id == batch.id)
+    made, price = session.execute(jobs).one()
+    broken_off = change(
+        session,
+        batch.id,
+        Batch.read_bytes == batch.read_bytes,
+        Batch.ended_at.is_(None),
+        status=BatchStatus.CANCELLING,
+        cancelling_at=func.coalesce(Batch.cancelling_at, func.clock_timestamp()),
+        errors=errors,
+        read_bytes=select(File.bytes).where(File.id == Batch.input_file_id).scalar_subquery(),
+        total=made,
+        price=price,
+    )
+    if broken_off:
+        rest = {"price": batch.price - price, "reserved_at": batch.in_progress_at}
+        run(session, Step(_GIVE_BACK, {"batch_id": batch.id, "key_id": batch.key_id, **rest}))
+    return broken_off
+
+
 def start_finalizing(session: Session, batch_id: str) -> None:
     """All lines have ended, and their results are about to be written. One that is cancelled just stays that."""
     change(
@@ -155,6 +193,7 @@ def finish(session: Session, batch_id: str, *, output: File | None, errors: File
         Job.batch_id == Batch.id, Job.state_in(JobState.CANCELLED), Job.settled_at >= Batch.expires_at
     )
     status = case(
+        (Batch.errors.is_not(None), literal(BatchStatus.FAILED.value)),
         (Batch.cancelling_at.is_not(None), literal(BatchStatus.CANCELLED.value)),
         (expired, literal(BatchStatus.EXPIRED.value)),
         else_=literal(BatchStatus.COMPLETED.value),

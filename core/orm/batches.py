@@ -47,9 +47,9 @@ class Batch(Base):
 
     `read_lines` and `read_bytes` are how far into the file its jobs are on the ledger. `total`, `completed`,
     `failed` and `cancelled` count lines; expired ones are among the cancelled. `errors` is why the file was
-    refused. In dollars: `price`, reserved for all lines, and `charged`, what those that ended came to.
-    `output_seconds` is how long its results and pictures are kept. A batch that retries another is made of the
-    lines that failed there.
+    refused, or could not be read on. In dollars: `price`, reserved for all lines, and `charged`, what those that
+    ended came to. `output_seconds` is how long its results and pictures are kept. A batch that retries another is
+    made of the lines that failed there.
     """
 
     __tablename__ = "batches"

@@ -58,12 +58,13 @@ class Provider(Base):
 class Job(Base):
     """One accepted request.
 
-    `attempt` is the fencing token, `failures` counts the attempts that were used up, `slots` is how many
-    provider calls it makes at once. Of a key's own jobs those of higher `priority` go first; one that is `held`
-    waits until it is let go. `line` is its line in the file of its batch, from 1. In dollars: `unit_price` for
-    one picture, `price` for all of them, reserved when the job came in, and `charged` what it came to.
-    `received` is the body as the caller sent it, without the prompt; `delivered_at` when the answer of a call that
-    waited had left; `retry_of` the job that an operator had made again.
+    `attempt` is the fencing token, `failures` counts the attempts that were used up. `slots` is how many provider
+    calls it would make at once, `granted` how many of them it may, since it was last admitted. Of a key's own jobs
+    those of higher `priority` go first; one that is `held` waits until it is let go. `line` is its line in the
+    file of its batch, from 1. In dollars: `unit_price` for one picture, `price` for all of them, reserved when the
+    job came in, and `charged` what it came to. `received` is the body as the caller sent it, without the
+    prompt; `delivered_at` when the answer of a call that waited had left; `retry_of` the job that an operator had
+    made again.
     """
 
     __tablename__ = "jobs"
@@ -124,6 +125,7 @@ class Job(Base):
     attempt: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(server_default="0")
     slots: Mapped[int] = mapped_column(server_default="1")
+    granted: Mapped[int | None]
     worker: Mapped[str | None]
     error: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=now())

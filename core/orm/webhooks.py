@@ -44,7 +44,8 @@ class Webhook(Base):
 class Delivery(Base):
     """An event that is to be told at an address: `webhook_id` where it is registered, the job's own otherwise.
 
-    `tries` is the fencing token of a try; while one is under way `due_at` is when it counts as lost.
+    `tries` is the fencing token of a try; while one is under way `due_at` is when it counts as lost. What was
+    asked for `by_hand` is told also where its webhook is disabled.
     """
 
     __tablename__ = "deliveries"
@@ -53,6 +54,7 @@ class Delivery(Base):
         Index("ix_deliveries_due", "due_at", postgresql_where=f"state = '{DeliveryState.PENDING}'"),
         Index("ix_deliveries_of_key", "key_id", "id"),
         Index("ix_deliveries_job_id", "job_id", postgresql_where="job_id IS NOT NULL"),
+        Index("ix_deliveries_of_webhook", "webhook_id", "id", postgresql_where="webhook_id IS NOT NULL"),
         Index("ix_deliveries_batch_id", "batch_id", postgresql_where="batch_id IS NOT NULL"),
     )
 
@@ -63,6 +65,7 @@ class Delivery(Base):
     event: Mapped[str]
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
     batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id"))
+    by_hand: Mapped[bool] = mapped_column(server_default="false")
     state: Mapped[DeliveryState] = mapped_column(server_default=DeliveryState.PENDING)
     tries: Mapped[int] = mapped_column(server_default="0")
     due_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

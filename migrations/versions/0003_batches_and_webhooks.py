@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=True),
         sa.Column("batch_id", sa.Text(), nullable=True),
+        sa.Column("by_hand", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column(
@@ -134,6 +135,16 @@ def upgrade() -> None:
         "ix_deliveries_due", "deliveries", ["due_at"], unique=False, postgresql_where="state = 'pending'"
     )
     op.create_index("ix_deliveries_of_key", "deliveries", ["key_id", "id"], unique=False)
+    op.create_index(
+        "ix_deliveries_of_webhook",
+        "deliveries",
+        ["webhook_id", "id"],
+        unique=False,
+        postgresql_where="webhook_id IS NOT NULL",
+    )
+    op.create_index(
+        "ix_deliveries_batch_id", "deliveries", ["batch_id"], unique=False, postgresql_where="batch_id IS NOT NULL"
+    )
     op.create_table(
         "forecasts",
         sa.Column("job_id", sa.Uuid(), nullable=False),
@@ -173,6 +184,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("webhook_url", sa.Text(), nullable=True))
     op.add_column("jobs", sa.Column("priority", sa.Integer(), server_default="0", nullable=False))
     op.add_column("jobs", sa.Column("held", sa.Boolean(), server_default="false", nullable=False))
+    op.add_column("jobs", sa.Column("granted", sa.Integer(), nullable=True))
     op.drop_index(op.f("ix_jobs_queue"), table_name="jobs", postgresql_where="(state = 'queued'::text)")
     op.create_index(
         "ix_jobs_queue",

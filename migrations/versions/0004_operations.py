@@ -215,9 +215,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_job_id", "deliveries", ["job_id"], unique=False, postgresql_where="job_id IS NOT NULL"
     )
-    op.create_index(
-        "ix_deliveries_batch_id", "deliveries", ["batch_id"], unique=False, postgresql_where="batch_id IS NOT NULL"
-    )
     op.create_index(op.f("ix_idempotency_keys_job_id"), "idempotency_keys", ["job_id"], unique=False)
     op.add_column("images", sa.Column("fetched_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
     op.add_column("jobs", sa.Column("received", postgresql.JSONB(astext_type=sa.Text()), nullable=True))

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from openai import OpenAI
 from sqlalchemy import select
 from werkzeug.serving import make_server
-from werkzeug.test import TestResponse
 
 from core import files
 from core.bootstrap import Services
@@ -20,40 +19,9 @@ from core.errors import StoreUnavailable
 from core.orm import File
 from tests import builders
 from tests.integration.api.envelope import error_of
+from tests.integration.api.uploading import LINE, Headers, keys_in_store, listed, part, upload, uploaded
 
-LINE = b'{"custom_id": "1", "method": "POST", "url": "/v1/images/generations", "body": {}}\n'
 MONTH = 30 * 86_400
-Headers = dict[str, str]
-
-
-def upload(
-    client: FlaskClient, headers: Headers, body: bytes = LINE, name: str = "prompts.jsonl", **fields: str | None
-) -> TestResponse:
-    form = {"purpose": "batch", "file": name, **fields}
-    parts = [
-        part(field, text, body) if field == "file" else part(field, None, text.encode())
-        for field, text in form.items()
-        if text is not None
-    ]
-    given = {**headers, "Content-Type": "multipart/form-data; boundary=x"}
-    return client.post("/v1/files", data=b"".join([*parts, b"--x--\r\n"]), headers=given)
-
-
-def part(field: str, name: str | None, body: bytes) -> bytes:
-    named = "" if name is None else f'; filename="{name}"'
-    return f'--x\r\nContent-Disposition: form-data; name="{field}"{named}\r\n\r\n'.encode() + body + b"\r\n"
-
-
-def uploaded(client: FlaskClient, headers: Headers, **given: Any) -> dict[str, Any]:
-    response = upload(client, headers, **given)
-    assert response.status_code == 200, response.text
-    file: dict[str, Any] = response.get_json()
-    return file
-
-
-def listed(client: FlaskClient, headers: Headers, **query: Any) -> dict[str, Any]:
-    page: dict[str, Any] = client.get("/v1/files", query_string=query, headers=headers).get_json()
-    return page
 
 
 def expire(services: Services, file_id: str) -> None:
@@ -61,11 +29,6 @@ def expire(services: Services, file_id: str) -> None:
         file = session.get_one(File, file_id)
         assert file.expires_at
         file.expires_at -= timedelta(days=31)
-
-
-def keys_in_store(services: Services) -> set[str]:
-    found = services.storage._minio.list_objects(services.storage.bucket, prefix="files/", recursive=True)  # noqa: SLF001 - the product lists nothing
-    return {each.object_name for each in found}
 
 
 def test_a_file_is_told_as_openai_tells_it(client: FlaskClient, authorized: Headers) -> None:

@@ -7,11 +7,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from core import admission, breaker
+from core import admission, breaker, ledger
 from core.bootstrap import Services
+from core.errors import Failure, FailureKind
 from core.orm import Provider
 from core.states import JobState
 from tests import builders
+
+FAILURE = Failure(FailureKind.UNAVAILABLE, "away")
 
 
 def admit(services: Services) -> list[UUID]:
@@ -94,6 +97,21 @@ def test_a_job_that_wants_more_slots_than_there_are_gets_them_all(services: Serv
 
     assert admit(services) == [job_id]
     assert builders.claim(services, job_id).slots == 2
+
+
+def test_a_job_that_was_granted_less_asks_for_all_of_it_at_its_next_attempt(services: Services) -> None:
+    builders.register(services, slots=10)
+    job_id = builders.make_job(services, admit=False, slots=4)
+    with services.database.transaction() as session:
+        session.get_one(Provider, "openai").open_until = builders.now(session)
+    assert admit(services) == [job_id]
+    trial = builders.claim(services, job_id)
+
+    with services.database.transaction() as session:
+        ledger.retry_later(session, trial, FAILURE, delay=timedelta(0), counts=True)
+    builders.make_due(services, job_id)
+
+    assert (trial.slots, builders.claim(services, job_id).slots) == (1, 4)
 
 
 def test_a_paused_provider_starts_nothing_until_it_is_resumed(services: Services) -> None:

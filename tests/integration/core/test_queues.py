@@ -13,6 +13,8 @@ from core.orm import Job
 from core.states import Lane
 from tests import builders
 
+STARTS = 150
+
 
 def admit(services: Services) -> list[UUID]:
     return admission.admit(services.database, "openai")
@@ -103,6 +105,65 @@ def test_batches_keep_a_floor_whoever_else_waits(services: Services) -> None:
     assert len(admitted & set(batch)) == 2
 
 
+def test_a_line_of_many_pictures_makes_do_with_the_floor(services: Services) -> None:
+    builders.register(services, slots=24)
+    submitter, caller = callers(services, 2)
+    lines = [builders.queue(services, submitter, lane=Lane.BATCH, slots=3) for _ in range(3)]
+    fill(services, caller, 60)
+
+    admitted = admit(services)
+
+    assert set(admitted) & set(lines) == {lines[0]}
+    assert len(admitted) == 23  # the line has two slots
+    assert builders.claim(services, lines[0]).slots == 2
+
+
+def test_lines_of_many_pictures_go_on_however_many_callers_wait(services: Services) -> None:
+    builders.register(services, slots=24)
+    submitter, caller = callers(services, 2)
+    lines = [builders.queue(services, submitter, lane=Lane.BATCH, slots=3) for _ in range(3)]
+    fill(services, caller, 100)
+
+    rounds = [admit(services)]
+    while len(rounds) < len(lines):
+        settle(services, rounds[-1])
+        rounds.append(admit(services))
+
+    assert [set(each) & set(lines) for each in rounds] == [{line} for line in lines]
+
+
+def test_a_line_as_wide_as_its_provider_starts_and_holds_nobody_up(services: Services) -> None:
+    builders.register(services, slots=4)
+    wide, narrow = callers(services, 2)
+    lines = [builders.queue(services, wide, lane=Lane.BATCH, slots=4), *fill(services, narrow, 2, Lane.BATCH)]
+
+    assert set(admit(services)) == set(lines)
+
+
+def test_a_call_as_wide_as_its_provider_starts_beside_batches(services: Services) -> None:
+    builders.register(services, slots=4)
+    submitter, caller = callers(services, 2)
+    lines = fill(services, submitter, 30, Lane.BATCH)
+    assert set(admit(services)) == set(lines[:3])
+    wide = builders.queue(services, caller, slots=4)
+
+    settle(services, lines[:1])
+    assert admit(services) == []  # two are free, and kept for it
+    settle(services, lines[1:2])
+
+    assert admit(services) == [wide]
+    assert builders.claim(services, wide).slots == 3
+
+
+def test_a_wide_call_has_all_slots_where_no_batch_waits(services: Services) -> None:
+    builders.register(services, slots=4)
+    [caller] = callers(services, 1)
+    wide = builders.queue(services, caller, slots=10)
+
+    assert admit(services) == [wide]
+    assert builders.claim(services, wide).slots == 4
+
+
 def test_batches_leave_slots_to_those_who_may_come(services: Services) -> None:
     builders.register(services, slots=20)
     submitter, caller = callers(services, 2)
@@ -121,6 +182,22 @@ def test_batches_have_a_single_slot_when_nobody_else_wants_it(services: Services
     [first, _] = fill(services, submitter, 2, Lane.BATCH)
 
     assert admit(services) == [first]
+
+
+def test_of_the_starts_of_a_single_slot_batches_get_some_and_callers_most(services: Services) -> None:
+    builders.register(services, slots=1)
+    submitter, caller = callers(services, 2)
+    lines = fill(services, submitter, STARTS // 3, Lane.BATCH)
+    fill(services, caller, STARTS)
+
+    started = []
+    for _ in range(STARTS):
+        [job_id] = admit(services)
+        settle(services, [job_id])
+        started.append(job_id)
+
+    # By lot, a tenth: that it is none of so many, or a third, happens once in millions of runs.
+    assert 0 < len(set(started) & set(lines)) < len(lines)
 
 
 def test_among_a_keys_own_jobs_priority_goes_before_age(services: Services) -> None:

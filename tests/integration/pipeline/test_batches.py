@@ -9,7 +9,8 @@ from openai import OpenAI
 from sqlalchemy import func, select
 
 from core.bootstrap import Services
-from core.orm import Batch, Job
+from core.orm import Batch, Job, JobEvent
+from core.states import Event
 from tests import builders
 from tests.integration.api.batching import ENDPOINT, jsonl, line
 from tests.stack import Stack, until
@@ -58,6 +59,21 @@ def test_the_official_client_takes_a_batch_from_its_file_to_its_pictures(stack: 
     assert results["b64"][0]["b64_json"].startswith("iVBORw0KGgo")
     assert stack.charges() == 21
     assert [each.id for each in sdk.batches.list()] == [batch_id]
+
+
+def test_lines_of_a_higher_priority_start_before_their_siblings(
+    stack: Stack, sdk: OpenAI, services: Services
+) -> None:
+    builders.register(services, slots=1)
+    stack.start(*PARTS)
+    ranked = {"low": -1, "usual": 0, "highest": 100, "high": 2}
+
+    batch_id = submit(sdk, jsonl(*(line(name, priority=priority) for name, priority in ranked.items())))
+
+    until(lambda: sdk.batches.retrieve(batch_id).status == "completed", "the batch is completed")
+    started = select(Job.custom_id).join(JobEvent).where(JobEvent.event == Event.CLAIMED).order_by(JobEvent.id)
+    with services.database.transaction() as session:
+        assert list(dict.fromkeys(session.scalars(started))) == ["highest", "high", "usual", "low"]
 
 
 def test_a_clerk_that_was_killed_while_it_read_is_followed_by_one_that_goes_on(

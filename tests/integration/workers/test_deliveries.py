@@ -1,85 +1,30 @@
 """Events of real jobs on their way to a real receiver."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import timedelta
-from threading import Event
-from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from core import deliveries, delivery_reports, hosts, ledger, webhooks
+from core import deliveries, ledger, webhooks
 from core.bootstrap import Services
-from core.database import Database
-from core.delivery_reports import History, Search
 from core.keys import Caller
-from core.orm import Delivery, Webhook
+from core.orm import Webhook
 from core.states import DeliveryState
 from tests import builders
+from tests.integration.workers.telling import (
+    LATER,
+    delivering,
+    disable,
+    end_a_job,
+    history,
+    ping,
+    register,
+    until_ended,
+    until_tried,
+    webhook_of,
+)
 from tests.receiver import Answer, Receiver
-from tests.stack import until
-from workers.deliveries import MOST_OF_A_LANE, Deliverer
-from workers.targets import Targets
-
-SOON = (timedelta(milliseconds=1),) * 3
-LATER = (timedelta(hours=1),)
-LOOPBACK = hosts.allowed("127.0.0.1")
-WITHIN = 20
-
-
-@contextmanager
-def delivering(services: Services, **changes: Any) -> Iterator[Deliverer]:
-    """A deliverer at work, with threads and connections of its own."""
-    with closing(Database(services.settings.database_url, connections=4)) as database:
-        deliverer = Deliverer(database, Targets(LOOPBACK, whole=5.0), **{"schedule": SOON, **changes})
-        deliverer.start()
-        yield deliverer
-        deliverer.stop()
-
-
-def register(services: Services, caller: Caller, url: str, *events: str) -> Webhook:
-    with services.database.transaction() as session:
-        return webhooks.create(session, caller.key_id, url=url, events=events)
-
-
-def end_a_job(services: Services, caller: Caller, **changes: Any) -> UUID:
-    """Cancelled, which takes no worker."""
-    job_id = builders.queue(services, caller, **changes)
-    with services.database.transaction() as session:
-        assert ledger.cancel(session, job_id)
-    return job_id
-
-
-def ping(services: Services, webhook: Webhook) -> UUID:
-    with services.database.transaction() as session:
-        return webhooks.ping(session, webhook).id
-
-
-def history(services: Services, caller: Caller) -> list[History]:
-    """The oldest first."""
-    with services.database.transaction() as session:
-        return delivery_reports.page(session, caller.key_id, Search(limit=100))[::-1]
-
-
-def until_ended(services: Services, caller: Caller) -> list[History]:
-    def ended() -> bool:
-        return all(each.delivery.ended_at for each in history(services, caller))
-
-    until(ended, "all is told or given up", within=WITHIN)
-    return history(services, caller)
-
-
-def until_tried(services: Services, caller: Caller) -> History:
-    until(lambda: history(services, caller)[0].tries, "a try", within=WITHIN)
-    return history(services, caller)[0]
-
-
-def webhook_of(services: Services, webhook: Webhook) -> Webhook:
-    with services.database.transaction() as session:
-        return session.get_one(Webhook, webhook.id)
 
 
 @pytest.fixture
@@ -267,60 +212,37 @@ def test_what_is_due_to_a_deleted_webhook_is_not_told(services: Services, caller
     assert receiver.got == []
 
 
-def test_a_slow_receiver_takes_nobodys_place_but_its_own(services: Services, caller: Caller) -> None:
-    let_go = Event()
-    slow = [Answer(first=lambda: let_go.wait(WITHIN))] * 50
-    with Receiver(*slow) as hung, Receiver() as receiver, delivering(services):
-        crowd = register(services, caller, hung.url)
-        for _ in range(30):
-            ping(services, crowd)
-        until(lambda: len(hung.got) == MOST_OF_A_LANE, "it is busy", within=WITHIN)
-
-        register(services, caller, receiver.url, "image.generation.job.cancelled")
-        end_a_job(services, caller)
-        until(lambda: receiver.got, "the other is told", within=5)
-
-        assert len(hung.got) == MOST_OF_A_LANE
-        let_go.set()
-
-
-def test_what_a_killed_deliverer_was_at_is_taken_on(services: Services, caller: Caller) -> None:
+def test_what_settles_while_its_webhook_is_being_disabled_is_not_told(services: Services, caller: Caller) -> None:
     with Receiver() as receiver:
-        register(services, caller, receiver.url)
-        end_a_job(services, caller)
-        with services.database.transaction() as session:
-            [lost] = deliveries.claim(session, most=10)
-            assert deliveries.claim(session, most=10) == []
-            session.execute(update(Delivery).values(due_at=Delivery.due_at - deliveries.LEASE))
-        with delivering(services):
-            [told] = until_ended(services, caller)
-
-    assert (lost.tries, told.delivery.tries, len(receiver.got)) == (1, 2, 1)
-
-
-def test_a_late_deliverer_changes_nothing(services: Services, caller: Caller) -> None:
-    webhook = register(services, caller, "http://127.0.0.1:1/")
-    delivery_id = ping(services, webhook)
-    with services.database.transaction() as session:
-        [late] = deliveries.claim(session, most=1)
-        deliveries.redeliver(session, delivery_id)
-    with services.database.transaction() as session:
-        [newer] = deliveries.claim(session, most=1)
-        deliveries.give_up(session, late, deliveries.Outcome(1.0, 500, "not taken"), gone=False)
-
-    [told] = history(services, caller)
-    assert (newer.tries, told.delivery.state, len(told.tries)) == (2, DeliveryState.PENDING, 1)
-
-
-def test_deliverers_share_the_work(services: Services, caller: Caller) -> None:
-    with Receiver() as receiver, delivering(services), delivering(services):
         webhook = register(services, caller, receiver.url)
-        for _ in range(20):
-            ping(services, webhook)
-        told = until_ended(services, caller)
+        job_id = builders.queue(services, caller)
+        with services.database.transaction() as session:
+            assert ledger.cancel(session, job_id)
+            disable(services, caller, webhook)
+        with delivering(services):
+            [given_up] = until_ended(services, caller)
 
-    assert [each.delivery.tries for each in told] == [1] * 20
-    assert len({got.name for got in receiver.got}) == len(receiver.got) == 20
+    assert (given_up.delivery.state, given_up.tries[0].fault) == ("failed", "the webhook is disabled")
+    assert receiver.got == []
+
+
+def test_what_is_asked_for_by_hand_is_told_to_a_disabled_webhook(services: Services, caller: Caller) -> None:
+    with Receiver() as receiver:
+        webhook = register(services, caller, receiver.url)
+        end_a_job(services, caller)
+        disable(services, caller, webhook)
+        [given_up] = history(services, caller)
+        with services.database.transaction() as session:
+            deliveries.redeliver(session, given_up.delivery.id)
+        ping(services, webhook)
+        with delivering(services):
+            told = until_ended(services, caller)
+
+    assert [each.delivery.state for each in told] == ["delivered", "delivered"]
+    assert {got.verified(webhook.secret)["type"] for got in receiver.got} == {
+        "image.generation.job.cancelled",
+        "webhook.ping",
+    }
 
 
 def test_an_address_of_a_private_network_is_not_told_and_that_is_said(services: Services, caller: Caller) -> None:

@@ -3,15 +3,17 @@
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import Thread
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
 
 import pytest
 
 from core import hosts
 from core.hosts import AllowedHost
 from tests.receiver import Answer, Receiver
-from workers.targets import Resolve, Targets, Unreachable
+from tests.stack import until
+from workers.lookups import MOST_AT_ONCE, Lookups, Resolve
+from workers.targets import MOST_ADDRESSES, Targets, Unreachable
 
 LOOPBACK, INTERNAL = hosts.allowed("127.0.0.1"), hosts.allowed("hooks.internal")
 
@@ -182,3 +184,75 @@ def test_a_receiver_has_so_many_seconds_in_all(behaviour: Callable[[socket.socke
         post(f"http://127.0.0.1:{port}/", whole=0.5)
 
     assert time.monotonic() - began < 3
+
+
+@contextmanager
+def unresponsive() -> Iterator[int]:
+    """A port at which nobody answers: connections beyond those that fill its queue are left waiting."""
+    with ExitStack() as kept, socket.create_server(("127.0.0.1", 0), backlog=0) as line:
+        for _ in range(3):
+            filler = kept.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(line.getsockname())
+        yield line.getsockname()[1]
+
+
+def test_addresses_that_do_not_answer_share_the_seconds_of_a_try() -> None:
+    names = Names(["127.0.0.1"] * 6)
+    began = time.monotonic()
+
+    with unresponsive() as port, pytest.raises(Unreachable, match=r"^no answer within 0.5 s$"):
+        post(f"http://hooks.internal:{port}/", allowed=INTERNAL, resolve=names, whole=0.5)
+
+    assert time.monotonic() - began < 3
+
+
+def test_of_many_addresses_only_the_first_few_are_tried(receiver: Receiver) -> None:
+    names = Names([*["::1"] * MOST_ADDRESSES, "127.0.0.1"])
+
+    with pytest.raises(Unreachable):
+        post(f"http://hooks.internal:{receiver.port}/", allowed=INTERNAL, resolve=names)
+
+    assert receiver.got == []
+
+
+class SilentServer:
+    """A name server that answers nobody until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.let_go = Event()
+
+    def __call__(self, host: str, port: int) -> Sequence[str]:  # noqa: ARG002 - as a Resolve
+        self.asked.append(host)
+        self.let_go.wait(20)
+        return ["127.0.0.1"]
+
+
+@pytest.fixture
+def silent() -> Iterator[SilentServer]:
+    silent = SilentServer()
+    yield silent
+    silent.let_go.set()
+
+
+def test_a_name_server_that_does_not_answer_holds_no_try_beyond_its_seconds(silent: SilentServer) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(Unreachable, match=r"^no answer within 0.5 s$"):
+        post("https://hooks.example/", resolve=silent, whole=0.5)
+
+    assert time.monotonic() - began < 3
+
+
+def test_look_ups_that_hang_are_bounded_and_leave_their_places_when_they_end(silent: SilentServer) -> None:
+    lookups = Lookups(silent)
+    for _ in range(MOST_AT_ONCE + 1):
+        with pytest.raises(TimeoutError):
+            lookups.find("hooks.example", 443, deadline=time.monotonic())
+    until(lambda: len(silent.asked) == MOST_AT_ONCE, "all that there is room for are under way", within=10)
+
+    silent.let_go.set()
+
+    assert lookups.find("hooks.example", 443, deadline=time.monotonic() + 10) == ["127.0.0.1"]
+    assert len(silent.asked) == MOST_AT_ONCE + 1

@@ -6,7 +6,9 @@ import pytest
 from sandbox import ports
 from sandbox.home import Home, Ready, Refused
 
-READY = Ready("http://127.0.0.1:8000/v1", "a-key", "a-password", {}, {"api": {"address": None, "pid": 1, "log": "api.log"}})
+READY = Ready(
+    "http://127.0.0.1:8000/v1", "a-key", "a-password", {}, {"api": {"address": None, "pid": 1, "log": "api.log"}}
+)
 
 
 def mode(path: Path) -> int:
