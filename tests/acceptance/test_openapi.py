@@ -29,7 +29,7 @@ def stack(
     """A Darkroom whose jobs are settled at once."""
     with environments() as environment, closing(assemble(settings.read(environment))) as services:
         builders.register(services)
-        key, _ = builders.make_caller(services)
+        key, _ = builders.make_caller(services, admin=True)
         with Stack(tmp_path_factory.mktemp("stack"), environment, key=key) as stack:
             stack.start("simulator", "worker", "api")
             stack.control("POST", "/latency", seconds=0)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from api.app import create_app
 from api.waiting import WaitingRoom
@@ -301,3 +301,16 @@ def test_a_database_that_is_away_is_told_to_who_was_let_in_before(
         assert "darkroom_queue_jobs" not in found.names
         assert found("darkroom_http_requests_total", route="/metrics") >= 2
         assert client.get("/metrics", headers=authorized).status_code == 503
+
+
+def test_many_scrapes_cost_as_much_as_one(services: Services, client: FlaskClient, admin: dict[str, str]) -> None:
+    asked: list[str] = []
+    event.listen(services.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+
+    read(client, admin)
+    first = len(asked)
+    for _ in range(5):
+        read(client, admin)
+
+    assert first > 5
+    assert len(asked) - first <= 1, "at most the key is looked at again"

@@ -1,17 +1,22 @@
 """What `darkroom doctor` finds, on a house where all is well and where one thing is not."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
 from minio import Minio
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import func, text
 
 from core import fleet
 from core.bootstrap import Services
 from core.fleet import Load, Process
+from core.images import Picture
+from core.orm import Batch, Provider
 from core.storage import BACKSTOP
 from darkroom import cli
 from tests import builders
@@ -97,11 +102,8 @@ def test_no_secret_is_shown(doctor: Doctor, environment: dict[str, str]) -> None
     output = doctor().output + doctor(STABILITY_API_KEY="sk-another-key").output
 
     secrets = [environment["S3_SECRET_KEY"], KEY, "sk-another-key"]
-    passwords = [environment[name].partition("//")[2].partition("@")[0].partition(":")[2] for name in URLS]
+    passwords = [urlsplit(environment[name]).password or "" for name in ("DATABASE_URL", "REDIS_URL")]
     assert [each for each in (*secrets, *passwords) if each in output] == []
-
-
-URLS = ("DATABASE_URL", "REDIS_URL")
 
 
 @pytest.mark.parametrize("provider", ROOTS)
@@ -183,5 +185,68 @@ def test_workers_that_are_not_there_are_named(doctor: Doctor, services: Services
     result = doctor()
 
     assert result.exit_code == 1
-    assert "darkroom worker --provider bfl" in of(result, "workers") or "none of bfl" in result.output
+    assert "start `darkroom worker --provider bfl`" in of(result, "workers")
     assert "start `darkroom scheduler`" in of(result, "scheduler")
+
+
+def test_a_batch_that_nobody_reads_is_named(doctor: Doctor, services: Services) -> None:
+    _, caller = builders.make_caller(services)
+    batch = Batch(
+        id="batch_1",
+        key_id=caller.key_id,
+        endpoint="/v1/images/generations",
+        completion_window="24h",
+        input_file_id="file-1",
+        request_id="req_test",
+        output_seconds=3600,
+        created_at=func.now() - timedelta(hours=1),
+        expires_at=func.now() + timedelta(hours=23),
+    )
+    with services.database.transaction() as session:
+        session.add(batch)
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert "1 stuck, such as batch_1" in of(result, "batches")
+    assert "`darkroom clerk`" in of(result, "batches")
+
+
+def test_a_provider_that_is_taken_out_is_named(doctor: Doctor, services: Services) -> None:
+    with services.database.transaction() as session:
+        session.get_one(Provider, "openai").open_until = builders.now(session) + timedelta(minutes=1)
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert "openai failed again and again, and is taken out." in of(result, "house")
+
+
+def test_a_picture_that_is_gone_from_the_store_is_named(doctor: Doctor, services: Services) -> None:
+    claim = builders.claim(services, builders.make_job(services))
+    picture = Picture(position=0, png=b"png", revised_prompt=None)
+    with services.database.transaction() as session:
+        builders.record(session, claim, picture, picture.object_key(claim))
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert picture.name in of(result, "lost objects")
+
+
+def test_a_bucket_that_anybody_can_read_is_named(doctor: Doctor, services: Services) -> None:
+    bucket, minio = services.storage.bucket, client_of(services)
+    everybody = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["*"]},
+        "Action": ["s3:GetObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}/*"],
+    }
+    minio.set_bucket_policy(bucket, json.dumps({"Version": "2012-10-17", "Statement": [everybody]}))
+    try:
+        result = doctor()
+    finally:
+        minio.delete_bucket_policy(bucket)
+
+    assert result.exit_code == 1
+    assert "remove the policy" in of(result, "bucket")
