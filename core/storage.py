@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO, RawIOBase
+from math import ceil
 from typing import BinaryIO, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -24,8 +25,9 @@ BACKSTOP = LifecycleConfig(
     [Rule(ENABLED, rule_filter=Filter(prefix="2"), rule_id="backstop", expiration=Expiration(days=1))]
 )
 CHUNK_BYTES = 64 * 1024
-# What of a file is in memory at once: a part that goes out, the least that S3 takes, and a range that comes in.
-PART_BYTES = 5 * 1024 * 1024
+# What of a file is in memory at once: a part that goes out, and a range that comes in. S3 takes no smaller parts,
+# and no more of them.
+PART_BYTES, MOST_PARTS = 5 * 1024 * 1024, 10_000
 RANGE_BYTES = 1024 * 1024
 STORE_ERRORS = (MinioException, HTTPError, OSError)
 
@@ -75,12 +77,15 @@ class Storage:
         with _translated():
             self._minio.put_object(self.bucket, key, BytesIO(png), len(png), content_type="image/png")
 
-    def put_pieces(self, key: str, pieces: Iterable[bytes]) -> int:
-        """Put an object whose length shows only at its end; returns it. What fails half way leaves nothing."""
-        joined = _Joined(pieces)
+    def put_pieces(self, key: str, pieces: Iterable[bytes], *, most: int = 0) -> int:
+        """Put an object whose length shows only at its end; returns it. What fails half way leaves nothing.
+
+        `most` is how many bytes there may be, where that could be more than 48 GiB.
+        """
+        joined, part_size = _Joined(pieces), max(PART_BYTES, ceil(most / MOST_PARTS))
         with _translated():
             self._minio.put_object(
-                self.bucket, key, cast("BinaryIO", joined), -1, part_size=PART_BYTES, num_parallel_uploads=1
+                self.bucket, key, cast("BinaryIO", joined), -1, part_size=part_size, num_parallel_uploads=1
             )
         return joined.bytes
 

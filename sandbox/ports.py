@@ -24,9 +24,27 @@ def is_free_with_grpc(port: int) -> bool:
 
 
 def choose(taken: Container[int]) -> int:
-    """A port that is free together with its gRPC twin.
+    """A port that is free together with its gRPC twin, and for the next minute nobody else's choice.
 
-    Chosen at random, not the first free one: two sandboxes that start at the same moment must not agree.
+    At random, not the first free one: two sandboxes that start at the same moment would try the same.
     """
     candidates = random.sample(range(_FIRST, _LAST + 1), k=_LAST - _FIRST + 1)
-    return next(port for port in candidates if port not in taken and is_free_with_grpc(port))
+    return next(port for port in candidates if port not in taken and _reserve(port, port + GRPC_OFFSET))
+
+
+def _reserve(*ports: int) -> bool:
+    return all(map(_leave_waiting, ports))
+
+
+def _leave_waiting(port: int) -> bool:
+    """Close a connection there: while it is in TIME_WAIT a server may listen, but who chooses may not bind."""
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # inherited by what it accepts
+        listener.listen()
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()  # the end that closes first is the one that waits
+    return True

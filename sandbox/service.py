@@ -89,12 +89,14 @@ async def spawn(
         stderr=errors,
         start_new_session=True,
         pass_fds=[inherited.fileno()],
-        preexec_fn=_dies_with(os.getpid(), command.orphaned),
+        preexec_fn=dies_with(os.getpid(), command.orphaned),
         **identity,
     )
 
 
-def _dies_with(supervisor: int, orphaned: signal.Signals) -> Callable[[], None]:
+def dies_with(supervisor: int, orphaned: signal.Signals) -> Callable[[], None]:
+    """What a child does first, so that it gets the signal when its supervisor is no more (on Linux only)."""
+
     def in_the_child() -> None:
         if sys.platform == "linux":
             _libc.prctl(_PR_SET_PDEATHSIG, orphaned)

@@ -21,6 +21,7 @@ from redis import Redis
 from core import settings as settings_module
 from core.bootstrap import Services, assemble
 from core.settings import Settings
+from sandbox.service import dies_with
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60
@@ -55,7 +56,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     environment = {**os.environ, "DARKROOM_HOME": str(home)}
     command = [sys.executable, "-m", "darkroom", "sandbox", "--servers-only"]
     with (home / "out.log").open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=out,
+            stderr=out,
+            preexec_fn=dies_with(os.getpid(), signal.SIGTERM),
+        )
     ready = home / "ready.json"
     deadline = time.monotonic() + START_SECONDS
     try:

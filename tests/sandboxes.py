@@ -2,7 +2,7 @@
 
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
+from sandbox import ports
 from sandbox.parts import UPSTREAMS
+from sandbox.service import dies_with
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVERS_ONLY = "import sys; from sandbox.stack import main; sys.exit(main(servers_only=True))"
@@ -26,7 +28,7 @@ class Sandbox:
 
     def __init__(self, home: Path, *, servers_only: bool = True, port: int = 0) -> None:
         self.home = home
-        self.port = port or a_free_port()
+        self.port = port or ports.choose(())
         self._transcript = home.with_name("transcript.txt")
         arguments = ["-c", SERVERS_ONLY] if servers_only else ["-m", "darkroom", "sandbox"]
         environment = {name: value for name, value in os.environ.items() if name not in KEYS}
@@ -37,6 +39,7 @@ class Sandbox:
                 env={**environment, "DARKROOM_HOME": str(home), "PORT": str(self.port)},
                 stdout=transcript,
                 stderr=subprocess.STDOUT,
+                preexec_fn=dies_with(os.getpid(), signal.SIGTERM),
             )
 
     def ready(self) -> dict[str, Any]:
@@ -62,8 +65,3 @@ def until(look: Callable[[], Found | None], what: str, *, within: float = 45) ->
             return found
         time.sleep(0.05)
     pytest.fail(f"waited {within} s in vain: {what}")
-
-
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -21,6 +21,7 @@ from openai.types import ImagesResponse
 
 from sandbox import ports
 from sandbox.parts import UPSTREAMS
+from sandbox.service import dies_with
 from tests.tcp_proxy import TcpProxy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,6 +166,7 @@ class Stack:
                 env=self._environment,
                 stdout=log,
                 stderr=log,
+                preexec_fn=dies_with(os.getpid(), signal.SIGTERM),
             )
 
     def _is_ready(self, name: str) -> bool:

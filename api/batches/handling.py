@@ -148,13 +148,14 @@ class Handling:
 
     def _write(self, batch: Batch, what: str, *states: JobState) -> File:
         key = f"batches/{batch.id}/{what}.jsonl"
-        written = Writer(self.services, batch).file(states)
+        writer = Writer(self.services, batch)
+        written = self._until_stopped(writer.file(states))
         return File(
             id=files.new_id(),
             key_id=batch.key_id,
             purpose=BATCH_OUTPUT,
             filename=f"{batch.id}_{what}.jsonl",
-            bytes=self.services.storage.put_pieces(key, self._until_stopped(written)),
+            bytes=self.services.storage.put_pieces(key, written, most=writer.most_bytes()),
             object_key=key,
         )
 

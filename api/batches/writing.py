@@ -27,6 +27,8 @@ from core.states import JobState
 
 OK = 200
 LINES_AT_ONCE = 500
+# But for pictures in themselves.
+LONGEST_LINE = 1024 * 1024
 CALLED_OFF = LineError(code="batch_cancelled", message="This request was cancelled with its batch.")
 EXPIRED = LineError(
     code="batch_expired", message="This request could not be executed before the completion window expired."
@@ -49,6 +51,12 @@ class Writer:
             show = self._embed if line.response_format is ResponseFormat.B64_JSON else self._address
             shown = self._tell(line, result, show).to_json()
             yield json.dumps(shown, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+    def most_bytes(self) -> int:
+        """What no file of its lines is larger than."""
+        with self.services.database.single() as session:
+            embedded = lines.embedded_bytes(session, self.batch.id)
+        return self.batch.total * LONGEST_LINE + embedded * 4 // 3  # as Base64 has them
 
     def page(self, session: Session, *, after: int, most: int) -> list[tuple[Ended, LineResult]]:
         """Lines that have ended, in the order of the file. Pictures are at their addresses, however asked for."""

@@ -17,7 +17,7 @@ from core.catalog import Model
 from core.database import copy
 from core.errors import DarkroomError
 from core.generation import GenerationRequest, ResponseFormat
-from core.orm import Batch, Job, JobEvent
+from core.orm import Batch, Image, Job, JobEvent
 from core.states import LIVE, SETTLED, BatchStatus, Door, Event, JobState, Lane
 from core.submissions import new_job_id
 
@@ -169,6 +169,13 @@ def ended_through(session: Session, batch: Batch) -> int:
     first_live = select(func.min(Job.line)).where(Job.batch_id == batch.id, Job.state_in(*LIVE))
     line: int | None = session.scalar(first_live)
     return batch.read_lines if line is None else line - 1
+
+
+def embedded_bytes(session: Session, batch_id: str) -> int:
+    """What the pictures that were asked for in themselves come to."""
+    embedded = Job.request["response_format"].astext == ResponseFormat.B64_JSON
+    found = select(func.coalesce(func.sum(Image.bytes), 0)).join(Job, Job.id == Image.job_id)
+    return session.execute(found.where(Job.batch_id == batch_id, embedded)).scalar_one()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
