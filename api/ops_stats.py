@@ -1,7 +1,6 @@
 """GET /v1/ops/stats: how the house is and how it was lately, for people's own dashboards."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -87,7 +86,7 @@ def _read(services: Services) -> OpsStats:
 def _provider(
     each: ProviderStanding, seen: Meters, headroom: Mapping[str, Standing], *, hour: Window, day: Window
 ) -> ProviderStats:
-    states = Counter((member.worker.provider, meters.state_of(member)) for member in seen.workers)
+    own = [meters.state_of(member) for member in seen.workers if member.worker.provider == each.name]
     left = headroom.get(each.name)
     return ProviderStats(
         name=each.name,
@@ -97,7 +96,7 @@ def _provider(
         slots_running=each.running,
         slots_dispatched=each.dispatched,
         rate=RateStats(limit=left.most, remaining=left.left, reset_seconds=left.reset_seconds) if left else None,
-        workers=states[each.name, WorkerState.HEALTHY],
+        workers=own.count(WorkerState.HEALTHY),
         queues={
             lane: QueueStats(depth=queue.depth, more=queue.more, oldest_seconds=queue.oldest)
             for lane, queue in each.queues.items()
