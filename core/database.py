@@ -181,6 +181,11 @@ class Line:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
+    @property
+    def backend(self) -> int:
+        """The process of Postgres at its other end."""
+        return self._connection.info.backend_pid
+
     def run(self, *transactions: Sequence[Step]) -> list[list[Any]]:
         """Run transactions in one round trip; returns the rows, by name, of each step that can have any.
 

@@ -1,8 +1,10 @@
 """Record, commit, then admit and publish: the one use case behind every door."""
 
+import time
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core import admission, idempotency, money, results, submissions
@@ -14,6 +16,9 @@ from core.submissions import Submission
 
 # How long a request whose commit was not answered waits to learn whether it was recorded.
 DOUBT_SECONDS = 5.0
+LOOK_SECONDS = 0.05
+
+_IS_THERE = text("SELECT true FROM pg_stat_activity WHERE pid = :backend")
 
 log = structlog.get_logger()
 
@@ -35,14 +40,14 @@ class Intake:
         return self._submit(submission) if submission.idempotency_key is None else self._submit_once(submission)
 
     def _submit(self, submission: Submission) -> UUID:
-        provider, at_stake = submission.model.provider, False
+        provider, backend = submission.model.provider, None
         try:
             with self._database.line() as line:
-                at_stake = True
+                backend = line.backend
                 recorded, _, admitted = line.run([self._recording(submission)], admission.steps(provider))
         except UNAVAILABLE:
             # The broken connection is given back by now: many that look at once must not wait for each other.
-            if not at_stake or not self._was_recorded(submission.job_id):
+            if backend is None or not self._was_recorded(submission.job_id, backend):
                 raise
             self.start_due(provider)
             return submission.job_id
@@ -84,13 +89,23 @@ class Intake:
         else:
             self._broker.publish(provider, admitted)
 
-    def _was_recorded(self, job_id: UUID) -> bool:
-        """The connection broke under the statement that commits: only the ledger can tell."""
+    def _was_recorded(self, job_id: UUID, backend: int) -> bool:
+        """The connection broke under the statement that commits: only the ledger can tell.
 
-        def look(session: Session) -> bool:
-            return results.job(session, job_id) is not None
+        And only once its `backend` has ended, which may be committing still, whoever is there to hear of it.
+        """
 
+        def look(session: Session) -> bool | None:
+            ended = not session.scalar(_IS_THERE, {"backend": backend})
+            recorded = results.job(session, job_id) is not None
+            return recorded if recorded or ended else None
+
+        deadline = time.monotonic() + DOUBT_SECONDS
         try:
-            return self._database.insist(look, seconds=DOUBT_SECONDS)
+            while (found := self._database.insist(look, seconds=DOUBT_SECONDS)) is None:
+                if time.monotonic() > deadline:
+                    raise IntakeInDoubt
+                time.sleep(LOOK_SECONDS)
         except UNAVAILABLE as error:
             raise IntakeInDoubt from error
+        return found
