@@ -113,7 +113,7 @@ def _files(services: Services, caller: Known) -> Iterable[Url]:
 
 def _batches(services: Services, caller: Known) -> Iterable[Url]:
     def retry(batch_id: str) -> ResponseReturnValue:
-        return batches.retry(services, caller(), batch_id, request_id=g.request_id)
+        return batches.retry(services, caller(), request, batch_id, request_id=g.request_id)
 
     every, one = "/v1/batches", "/v1/batches/<batch_id>"
     yield "POST", every, lambda: batches.create(services, caller(), request, request_id=g.request_id)

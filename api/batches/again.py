@@ -1,11 +1,8 @@
-"""A batch of the lines that failed in another: a file of them is made, and everything goes its usual way."""
+"""A batch of the lines that failed in another: the clerk makes a file of them, then all goes its usual way."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import NamedTuple
-
-from sqlalchemy.orm import Session
 
 from api.batches.schemas import ENDPOINT
 from core import files
@@ -21,46 +18,38 @@ LINES_AT_ONCE = 1000
 LIFETIME = timedelta(days=30)
 
 
-class Prepared(NamedTuple):
-    """What is yet to be recorded; its file is in the store."""
-
-    file: File
-    batch: Batch
-
-
-def prepare(services: Services, batch: Batch, *, request_id: str) -> Prepared:
-    """Raises StoreUnavailable."""
-    file_id = files.new_id()
-    object_key = files.object_key(file_id)
-    size = services.storage.put_pieces(object_key, _file(services, batch.id))
-    file = File(
-        id=file_id,
-        key_id=batch.key_id,
-        purpose=BATCH_INPUT,
-        filename=f"{batch.id}_retry.jsonl",
-        bytes=size,
-        object_key=object_key,
-    )
-    again = Batch(
+def order(batch: Batch, *, request_id: str) -> Batch:
+    """The batch that is to be made, whose file is not there yet."""
+    return Batch(
         id=orders.new_id(),
         key_id=batch.key_id,
         endpoint=batch.endpoint,
         completion_window=batch.completion_window,
-        input_file_id=file_id,
+        input_file_id=files.new_id(),
         retry_of=batch.id,
         request_id=request_id,
         metadata_=batch.metadata_,
         output_seconds=batch.output_seconds,
     )
-    return Prepared(file, again)
 
 
-def record(session: Session, prepared: Prepared) -> Batch:
-    files.record(session, prepared.file, lifetime=LIFETIME)
-    return orders.create(session, prepared.batch)
+def write(services: Services, batch: Batch, pieces: Iterable[bytes]) -> File:
+    """Make the file that it reads. Raises StoreUnavailable."""
+    object_key = files.object_key(batch.input_file_id)
+    file = File(
+        id=batch.input_file_id,
+        key_id=batch.key_id,
+        purpose=BATCH_INPUT,
+        filename=f"{batch.retry_of}_retry.jsonl",
+        bytes=services.storage.put_pieces(object_key, pieces),
+        object_key=object_key,
+    )
+    with services.database.transaction() as session:
+        return files.record(session, file, lifetime=LIFETIME)
 
 
-def _file(services: Services, batch_id: str) -> Iterator[bytes]:
+def content(services: Services, batch_id: str) -> Iterator[bytes]:
+    """The lines of a batch that came to nothing, as they would be sent."""
     after = 0
     while True:
         with services.database.single() as session:

@@ -7,7 +7,7 @@ from threading import Event
 
 import structlog
 
-from api.batches import reading
+from api.batches import again, reading
 from api.batches.reading import Reader, Row, Survey
 from api.batches.writing import Writer
 from api.envelopes import CAPS
@@ -63,8 +63,7 @@ class Handling:
 
     def _validate(self, batch: Batch) -> None:
         """Look at every line before any is made; then all are accepted, or none."""
-        with self.services.database.single() as session:
-            file = files.own(session, batch.key_id, batch.input_file_id)
+        file = self._input(batch)
         if file is None or file.purpose != BATCH_INPUT:
             self._refuse(batch, [reading.fault(_no_file(batch, file), line=None)])
             return
@@ -79,6 +78,15 @@ class Handling:
             self._refuse(batch, [reading.fault(_too_dear(error), line=None)])
         else:
             log.info("batch.begun", batch_id=batch.id, lines=survey.total, price=str(survey.price))
+
+    def _input(self, batch: Batch) -> File | None:
+        """The file that it is made of; that of a retry is written first."""
+        with self.services.database.single() as session:
+            found = files.own(session, batch.key_id, batch.input_file_id)
+            is_written = session.get(File, batch.input_file_id) is not None
+        if is_written or batch.retry_of is None:
+            return found
+        return again.write(self.services, batch, self._until_stopped(again.content(self.services, batch.retry_of)))
 
     def _survey(self, batch: Batch, file: File) -> Survey:
         """What the lines that are not read yet come to."""

@@ -37,7 +37,12 @@ def create(services: Services, caller: Caller, request: Request, *, request_id: 
         metadata_=fields.metadata,
         output_seconds=life.seconds if life else min(schemas.USUAL_LIFE, most_seconds),
     )
+    return _submit(services, caller, request, batch)
+
+
+def _submit(services: Services, caller: Caller, request: Request, batch: Batch) -> dict[str, Any]:
     with services.database.transaction() as session:
+        orders.take_turn(session, batch)
         found = orders.twin(session, batch) if _is_retried(request, caller) else None
         return batch_response(found or orders.create(session, batch)).to_json()
 
@@ -85,14 +90,14 @@ def pause(services: Services, caller: Caller, batch_id: str, *, paused: bool) ->
     return one(services, caller, batch_id)
 
 
-def retry(services: Services, caller: Caller, batch_id: str, *, request_id: str) -> dict[str, Any]:
+def retry(
+    services: Services, caller: Caller, request: Request, batch_id: str, *, request_id: str
+) -> dict[str, Any]:
     """Make a batch of those lines that have no pictures. Raises BatchMissing, BatchUnfit."""
     batch = _find(services, caller, batch_id)
     if batch.ended_at is None or not batch.failed + batch.cancelled:
         raise BatchUnfit("retry the failed lines of", batch.status)
-    prepared = again.prepare(services, batch, request_id=request_id)
-    with services.database.transaction() as session:
-        return batch_response(again.record(session, prepared)).to_json()
+    return _submit(services, caller, request, again.order(batch, request_id=request_id))
 
 
 def results(services: Services, caller: Caller, batch_id: str, query: Mapping[str, str]) -> dict[str, Any]:

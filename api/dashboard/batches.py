@@ -68,9 +68,8 @@ def retry(visit: Visit, batch_id: str) -> ResponseReturnValue:
     seen, _, _ = _read(visit, batch_id)
     if seen.batch.ended_at is None or not seen.batch.failed + seen.batch.cancelled:
         raise BadRequest("No line of this batch can be made again.")
-    prepared = again.prepare(visit.services, seen.batch, request_id=g.request_id)
     with visit.services.database.transaction() as session:
-        new = again.record(session, prepared)
+        new = orders.create(session, again.order(seen.batch, request_id=g.request_id))
         _record(visit, session, "batch.retry", batch_id, batch=new.id)
     return visit.done("Its failed lines are a batch of their own now.", go_to=f"/ops/batches/{new.id}")
 

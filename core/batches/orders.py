@@ -16,6 +16,8 @@ from core.orm import Batch, Image, Job
 from core.states import BatchStatus
 
 WINDOW = timedelta(hours=24)
+# The class of our advisory locks on what batches are made of; any number but that of others.
+TURNS = 7294
 # How long after it was made a client's automatic retry finds a batch again: the official SDKs give up sooner.
 REATTACH = timedelta(minutes=10)
 BEFORE_ITS_END = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
@@ -55,10 +57,17 @@ def own(session: Session, key_id: UUID, batch_id: str) -> Batch | None:
     return session.scalars(select(Batch).where(Batch.id == batch_id, Batch.key_id == key_id)).one_or_none()
 
 
+def take_turn(session: Session, batch: Batch) -> None:
+    """One at a time makes batches of a file, or of another batch: whoever looks for a twin finds it."""
+    origin = f"{batch.key_id} {batch.retry_of or batch.input_file_id}"
+    session.execute(select(func.pg_advisory_xact_lock(TURNS, func.hashtext(origin))))
+
+
 def twin(session: Session, batch: Batch) -> Batch | None:
-    """The batch that the same request made a moment ago."""
+    """The batch that the same request made a moment ago. The file of a retry is a new one each time."""
     lately = Batch.created_at > func.clock_timestamp() - REATTACH
-    same = ("key_id", "endpoint", "input_file_id", "output_seconds")
+    origin = "retry_of" if batch.retry_of else "input_file_id"
+    same = ("key_id", "endpoint", "output_seconds", origin)
     found = select(Batch).where(lately, *(getattr(Batch, name) == getattr(batch, name) for name in same))
     made = session.scalars(found.order_by(Batch.created_at.desc()))
     return next((each for each in made if each.metadata_ == batch.metadata_), None)

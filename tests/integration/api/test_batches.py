@@ -1,14 +1,16 @@
 """Batches through the front end: made of a file, seen to by the clerk, and what came of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from core import usage
+from core.batches import orders
 from core.bootstrap import Services
 from core.errors import FailureKind
 from core.images import LIFETIME
@@ -18,6 +20,7 @@ from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.batching import BATCHES, ENDPOINT, PICTURE, Submitter, jsonl, line
 from tests.integration.api.envelope import error_of
+from tests.stack import until
 
 DAY = 86_400
 NEVER = "batch_00000000000000000000000000000000"
@@ -588,6 +591,44 @@ def test_a_clients_automatic_retry_finds_the_batch_that_it_made(submitter: Submi
 
     assert retried == first
     assert on_purpose != first
+
+
+def test_a_clients_automatic_retry_of_a_retry_finds_the_batch_that_it_made(submitter: Submitter) -> None:
+    batch_id = submitter.begun(line("bad"))
+    submitter.fail(batch_id, "bad", FailureKind.UNAVAILABLE)
+    submitter.clerk.look()
+    retried = {**submitter.headers, "x-stainless-retry-count": "1"}
+
+    first = submitter.call(f"{batch_id}/retry", "POST").get_json()["id"]
+    found = submitter.client.post(f"{BATCHES}/{batch_id}/retry", headers=retried).get_json()["id"]
+    on_purpose = submitter.call(f"{batch_id}/retry", "POST").get_json()["id"]
+
+    assert found == first
+    assert on_purpose != first
+
+
+def test_a_clients_retry_that_overtakes_its_first_call_finds_its_batch_all_the_same(submitter: Submitter) -> None:
+    file_id = submitter.file(jsonl(line("a")))
+    database = submitter.services.database
+    batch = Batch(
+        id=orders.new_id(),
+        key_id=submitter.caller.key_id,
+        endpoint=ENDPOINT,
+        completion_window="24h",
+        input_file_id=file_id,
+        request_id="req_1",
+        output_seconds=DAY,
+    )
+    waiting = (
+        select(func.count()).where(text("locktype = 'advisory' and not granted")).select_from(text("pg_locks"))
+    )
+    with ThreadPoolExecutor(1) as other:
+        with database.transaction() as session:
+            orders.take_turn(session, batch)
+            orders.create(session, batch)
+            retried = other.submit(submitter.ask, file_id, headers={"x-stainless-retry-count": "1"})
+            until(lambda: session.scalar(waiting) == 1 or retried.done(), "the retry waits")
+        assert retried.result().get_json()["id"] == batch.id
 
 
 def test_a_deleted_file_is_read_to_its_end_by_its_batch(submitter: Submitter) -> None:
