@@ -64,7 +64,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
             return dry_run.preview(services, caller(), read_json(request))
         return images.generate(services, room, request, caller=caller(), request_id=g.request_id)
 
-    _serve_jobs(app, services, caller)
+    _serve_jobs(app, services, caller, Lookout(services.database, room.closing))
     _serve_files(app, services, caller)
     _serve_batches(app, services, caller)
     _serve_webhooks(app, services, caller)
@@ -92,17 +92,15 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
 
     @app.get("/health/ready")
     def ready() -> ResponseReturnValue:
-        return health.ready(services)
+        return health.ready(services, closes_soon=room.closes_soon)
 
     _serve_machines(app, services, gate)
     _serve_reference(app, services)
-    app.register_blueprint(dashboard.blueprint(services))
+    app.register_blueprint(dashboard.blueprint(services, room.closing))
     return app
 
 
-def _serve_jobs(app: Flask, services: Services, caller: Callable[[], Caller]) -> None:
-    lookout = Lookout(services.database)
-
+def _serve_jobs(app: Flask, services: Services, caller: Callable[[], Caller], lookout: Lookout) -> None:
     @app.get("/v1/images/jobs")
     def list_jobs() -> ResponseReturnValue:
         return jobs.every(services, caller(), request.args)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import structlog
 from flask import Blueprint, render_template, request
@@ -85,7 +86,8 @@ ACTIONS: dict[str, tuple[Role, View]] = {
 }
 
 
-def blueprint(services: Services) -> Blueprint:
+def blueprint(services: Services, closing: Event) -> Blueprint:
+    """`closing` is set when the process is about to end, and streams with it."""
     glass = Glass()
     door = Door(services, glass)
     ops = Blueprint("ops", __name__, url_prefix="/ops", static_folder=str(STATIC), static_url_path="/static")
@@ -93,7 +95,7 @@ def blueprint(services: Services) -> Blueprint:
     _add(ops, "GET", "/sign-in", sign_in.form)
     _add(ops, "POST", "/sign-in", lambda: sign_in.sign_in(services))
     _add(ops, "POST", "/sign-out", door.action(Role.VIEWER, sign_in.sign_out))
-    _add(ops, "GET", "/stream", door.page(lambda _: pulse.stream(services.database, glass)))
+    _add(ops, "GET", "/stream", door.page(lambda _: pulse.stream(services.database, glass, closing)))
     _add(ops, "GET", "/thumbnails/<name>", door.page(Thumbnails().show))
     for path, view in PAGES.items():
         _add(ops, "GET", path, door.page(view))
