@@ -62,7 +62,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
 
     for method, path, view in (
         *_images(services, caller, room),
-        *_jobs(services, caller),
+        *_jobs(services, caller, Lookout(services.database, room.closing)),
         *_files(services, caller),
         *_batches(services, caller),
         *_webhooks(services, caller),
@@ -71,7 +71,7 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
         *_open_to_all(services, room),
     ):
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])
-    app.register_blueprint(dashboard.blueprint(services))
+    app.register_blueprint(dashboard.blueprint(services, room.closing))
     return app
 
 
@@ -87,9 +87,7 @@ def _images(services: Services, caller: Known, room: WaitingRoom) -> Iterable[Ur
     yield "GET", "/v1/usage", lambda: usage.show(services, caller(), request.args)
 
 
-def _jobs(services: Services, caller: Known) -> Iterable[Url]:
-    lookout = Lookout(services.database)
-
+def _jobs(services: Services, caller: Known, lookout: Lookout) -> Iterable[Url]:
     def follow(job_id: str) -> ResponseReturnValue:
         report = jobs.find(services, caller(), job_id)
         last_event_id = request.headers.get("Last-Event-ID", "")
@@ -171,7 +169,7 @@ def _open_to_all(services: Services, room: WaitingRoom) -> Iterable[Url]:
 
     yield "GET", "/files/<name>", lambda name: pictures.show(services, room.receipts, request, name)
     yield "GET", "/health/live", health.live
-    yield "GET", "/health/ready", lambda: health.ready(services)
+    yield "GET", "/health/ready", lambda: health.ready(services, closes_soon=room.closes_soon)
     yield "GET", "/openapi.json", lambda: reference.for_programs(request)
     yield "GET", "/docs", lambda: reference.for_people(request)
     yield "GET", "/docs/docs.css", lambda: reference.style(request)

@@ -34,9 +34,9 @@ class Dependency(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`degraded`: requests are accepted, and end once every part is back."""
+    """`degraded`: requests are accepted, and end once every part is back. `stopping`: send new ones elsewhere."""
 
-    status: Literal["ok", "degraded", "unavailable"]
+    status: Literal["ok", "degraded", "unavailable", "stopping"]
     dependencies: dict[str, Dependency]
 
 
@@ -44,8 +44,8 @@ def live() -> dict[str, Any]:
     return Liveness().model_dump()
 
 
-def ready(services: Services) -> tuple[dict[str, Any], int]:
-    """200 while requests can be recorded, hence while Postgres answers; 503 otherwise.
+def ready(services: Services, *, closes_soon: bool) -> tuple[dict[str, Any], int]:
+    """200 while requests can be recorded, hence while Postgres answers; 503 otherwise, or where it closes soon.
 
     Without Redis or the store a request is still accepted and ends once they are back: `degraded`.
     """
@@ -55,10 +55,15 @@ def ready(services: Services) -> tuple[dict[str, Any], int]:
         "store": services.storage.ping,
     }
     parts = _probe_all(checks)
-    able = parts["postgres"].status == "ok"
-    whole = all(part.status == "ok" for part in parts.values())
-    readiness = Readiness(status="ok" if whole else "degraded" if able else "unavailable", dependencies=parts)
+    readiness = Readiness(status="stopping" if closes_soon else _whole(parts), dependencies=parts)
+    able = readiness.status in {"ok", "degraded"}
     return readiness.model_dump(exclude_unset=True), 200 if able else 503
+
+
+def _whole(parts: dict[str, Dependency]) -> Literal["ok", "degraded", "unavailable"]:
+    if parts["postgres"].status != "ok":
+        return "unavailable"
+    return "ok" if all(part.status == "ok" for part in parts.values()) else "degraded"
 
 
 def _probe_all(checks: dict[str, Callable[[], None]]) -> dict[str, Dependency]:

@@ -74,7 +74,7 @@ def _follow(lookout: Lookout, report: Report, story: "Story") -> Iterator[str]:
         with lookout.post(report.job.id) as post:
             yield f"retry: {RETRY_MILLISECONDS}\n\n"
             yield from story.go_on(report)
-            while not _has_ended(report):
+            while not _has_ended(report) and not post.closed:
                 report = post.wait(HEARTBEAT_SECONDS) or report
                 yield "".join(story.go_on(report)) or HEARTBEAT
     finally:

@@ -1,6 +1,5 @@
 """Watches the jobs that somebody follows: one look at the ledger a second, for all streams of a process."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
@@ -23,12 +22,13 @@ class Post:
 
     def __init__(self, job_id: UUID) -> None:
         self.job_id = job_id
+        self.closed = False
         self._changed = Event()
         self._latest: Report | None = None
 
     def wait(self, seconds: float) -> Report | None:
-        """The newest report once it differs from the one before, or None when it took longer."""
-        if not self._changed.wait(seconds):
+        """The newest report once it differs from the one before; None when it took longer, or it is closed."""
+        if not self._changed.wait(seconds) or self.closed:
             return None
         self._changed.clear()
         return self._latest
@@ -38,6 +38,10 @@ class Post:
             self._latest = report
             self._changed.set()
 
+    def close(self) -> None:
+        self.closed = True
+        self._changed.set()
+
 
 def _mark(report: Report) -> tuple[int, int, int | None]:
     """What differs where there is news."""
@@ -45,10 +49,14 @@ def _mark(report: Report) -> tuple[int, int, int | None]:
 
 
 class Lookout:
-    """Looks as long as somebody follows a job; streams hold no connection to the database."""
+    """Looks as long as somebody follows a job; streams hold no connection to the database.
 
-    def __init__(self, database: Database) -> None:
+    When `closing` is set the process is about to end: all posts are closed.
+    """
+
+    def __init__(self, database: Database, closing: Event) -> None:
         self._database = database
+        self._closing = closing
         self._posts: set[Post] = set()
         self._looking = False
         self._lock = Lock()
@@ -60,7 +68,9 @@ class Lookout:
         with self._lock:
             self._posts.add(post)
             begins, self._looking = not self._looking, True
-        if begins:
+        if self._closing.is_set():
+            post.close()
+        elif begins:
             Thread(target=self._look_out, name="lookout", daemon=True).start()
         try:
             yield post
@@ -74,7 +84,14 @@ class Lookout:
                 self._look(posts)
             except SQLAlchemyError as error:
                 log.warning("lookout.blind", error=str(error).partition("\n")[0])
-            time.sleep(LOOK_SECONDS)
+            if self._closing.wait(LOOK_SECONDS):
+                self._close_all()
+                return
+
+    def _close_all(self) -> None:
+        with self._lock:
+            for post in self._posts:
+                post.close()
 
     def _taken(self) -> list[Post]:
         """All posts; where there is none, the next one has to begin to look again."""

@@ -1,13 +1,18 @@
 """gunicorn with gevent around the app: a waiting call costs a greenlet, not a thread."""
 
+import math
 import os
 import resource
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import monkey
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 
 # Calls that one process holds at once; a waiting call is one open file as well.
 CONNECTIONS = 10_000
-DRAIN_SECONDS = 3
+NOTIFY_SECONDS = 1.0
 # A line that has been silent for so long is tried, and given up after so many tries at this distance: a caller
 # whose machine or network went away is noticed within a minute.
 KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
@@ -34,7 +39,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
     room: "WaitingRoom"
 
     def __init__(self, settings: Settings, *, bind: str) -> None:
-        self._settings = settings
+        self.settings = settings
         self._bind = bind
         super().__init__()
 
@@ -44,7 +49,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
             "worker_class": Worker,
             "worker_connections": CONNECTIONS,
             "backlog": 4096,
-            "graceful_timeout": DRAIN_SECONDS,
+            "graceful_timeout": math.ceil(self.settings.drain_seconds) + 1,  # a process ends by itself before
             "keepalive": 75,  # longer than the clients' pools, so that they close first
             "control_socket_disable": True,
             "on_starting": sharing.begin,
@@ -61,22 +66,51 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
         from core.bootstrap import assemble  # noqa: PLC0415
 
         logs.configure()
-        services = assemble(self._settings)
+        services = assemble(self.settings)
         self.room = WaitingRoom(services.database, services.notifier)
         self.room.open()
         return create_app(services, self.room)
 
 
 class Worker(GeventWorker):  # type: ignore[misc] # gunicorn is untyped
-    """Told to stop, sends its callers away at once: they come back to the next process, which finds their jobs."""
+    """Told to stop, has load balancers look elsewhere, then sends its callers away.
+
+    They come back to another process, which finds their jobs.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._idle: set[socket.socket] = set()
+        self._told_to_stop = Event()
 
     def run(self) -> None:
-        super().run()
+        # gunicorn's own takes a second or two to notice that it is to stop.
+        servers = [self._serve(listener) for listener in self.sockets]
+        while not self._told_to_stop.wait(NOTIFY_SECONDS):
+            self.notify()
+        self._drain(servers, self.app.settings.drain_seconds)
         self.app.room.receipts.flush()  # by now the last answers have left
+
+    def _serve(self, listener: Any) -> StreamServer:
+        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(CONNECTIONS))
+        if self.cfg.workers > 1:
+            server.max_accept = 1  # or one process would take all that come at once
+        server.start()
+        return server
+
+    def _drain(self, servers: list[StreamServer], seconds: float) -> None:
+        """Half of the time for whoever sends requests to notice, half for the answers of those that are here."""
+        self.app.room.closes_soon = True
+        gevent.sleep(seconds / 2)
+        self.alive = False  # each connection is closed after its answer
+        self.app.room.close()
+        for server in servers:
+            server.close()
+        for client in self._idle:
+            _end_reading(client)
+        with gevent.Timeout(seconds / 2, False):  # False: without raising it
+            for server in servers:
+                server.pool.join()
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -95,14 +129,8 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn is untyped
             raise StopIteration  # gunicorn's own sign that this connection is to be closed
         self._idle.add(sock)
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        super().handle_exit(sig, frame)
-        gevent.spawn(self._send_callers_away)  # nothing in a signal handler may block
-
-    def _send_callers_away(self) -> None:
-        self.app.room.close()
-        for client in self._idle:
-            _end_reading(client)
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - gunicorn's own signature
+        self._told_to_stop.set()
 
 
 def _end_reading(client: socket.socket) -> None:

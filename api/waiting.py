@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from socket import socket
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from uuid import UUID
 
 import structlog
@@ -44,7 +44,9 @@ class WaitingRoom:
         self._hangups: Hangups[Seat] = Hangups()
         self._leaving: deque[Seat] = deque()
         self._writing = Lock()
-        self._closing = False
+        # The process was told to end: no new calls should come, and yet they are served.
+        self.closes_soon = False
+        self.closing = Event()
 
     def open(self) -> None:
         self.receipts.open()
@@ -53,7 +55,7 @@ class WaitingRoom:
 
     def close(self) -> None:
         """End all waits, now and from now on: the process is about to."""
-        self._closing = True
+        self.closing.set()
         for seat in self.seats.of(*self.seats.jobs()):
             seat.end(Parting.CLOSING)
 
@@ -78,7 +80,7 @@ class WaitingRoom:
     def wait(self, seat: Seat, seconds: float, line: socket | None) -> Result | Parting:
         """Until its job is settled, its caller hangs up at the other end of `line`, or the process closes."""
         self.seats.sit_down(seat)
-        if self._closing:
+        if self.closing.is_set():
             return Parting.CLOSING
         with self._hangups.watch(line, seat):
             return seat.wait(seconds)

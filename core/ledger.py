@@ -219,6 +219,27 @@ def extend_leases(session: Session, worker: str, job_ids: Collection[UUID]) -> N
     run(session, Step(_EXTEND, {"holder": worker, "job_ids": list(job_ids)}))
 
 
+_HAND_OVER = fixed(move(Event.HANDED_OVER, *_MINE, lease_until=None, run_after=func.clock_timestamp()))
+
+
+def hand_over(session: Session, claim: Claim) -> bool:
+    """Queue again, due at once, what another worker can go on with; no attempt is used up. False as in `fail`."""
+    return bool(run(session, Step(_HAND_OVER, _of(claim))))
+
+
+_ABANDON = fixed(
+    update(Job)
+    .where(Job.state_in(JobState.RUNNING), Job.worker == Given("holder", Text()))
+    .values(lease_until=func.clock_timestamp())
+    .returning(Job.id)
+)
+
+
+def abandon(session: Session, worker: str) -> list[UUID]:
+    """Give up all leases of a worker that ends in the middle of its calls: its jobs are rescued at once."""
+    return [row.id for row in run(session, Step(_ABANDON, {"holder": worker}))]
+
+
 _RESCUE = fixed(
     move(
         Event.RESCUED,

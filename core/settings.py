@@ -93,6 +93,8 @@ class Settings:
     public_url: str = variable("DARKROOM_PUBLIC_URL", parse=address, default="http://127.0.0.1:8000")
     default_model: str | None = variable("DARKROOM_DEFAULT_MODEL", default=None)
     wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
+    drain_seconds: float = variable("DARKROOM_DRAIN_SECONDS", parse=duration, default=3.0)
+    handover_seconds: float = variable("DARKROOM_HANDOVER_SECONDS", parse=duration, default=190.0)
     catalog: str | None = variable("DARKROOM_CATALOG", default=None)
     most_output_seconds: int = variable("DARKROOM_MOST_OUTPUT_SECONDS", parse=hour_or_more, default=30 * 86_400)
     keep_jobs_days: int = variable("DARKROOM_KEEP_JOBS_DAYS", parse=days, default=90)

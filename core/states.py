@@ -21,6 +21,7 @@ class Event(StrEnum):
     MESSAGE_LOST = "message_lost"
     RETRIED = "retried"
     RESCUED = "rescued"
+    HANDED_OVER = "handed_over"
     REROUTED = "rerouted"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -146,6 +147,7 @@ MOVES: dict[Event, tuple[tuple[JobState, ...], JobState]] = {
     Event.MESSAGE_LOST: ((JobState.DISPATCHED,), JobState.QUEUED),
     Event.RETRIED: ((JobState.RUNNING,), JobState.QUEUED),
     Event.RESCUED: ((JobState.RUNNING,), JobState.QUEUED),
+    Event.HANDED_OVER: ((JobState.RUNNING,), JobState.QUEUED),
     Event.REROUTED: ((JobState.QUEUED,), JobState.QUEUED),
     Event.COMPLETED: ((JobState.RUNNING,), JobState.COMPLETED),
     Event.FAILED: ((JobState.RUNNING,), JobState.FAILED),

@@ -9,6 +9,8 @@ from sandbox import readiness
 from sandbox.home import Home
 from sandbox.service import Command, Service
 
+# Nobody wants to wait for a sandbox to end: less than the grace of a Service.
+ENDINGS = {"DARKROOM_DRAIN_SECONDS": "1", "DARKROOM_HANDOVER_SECONDS": "3"}
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -64,7 +66,7 @@ def api(port: int, environment: Mapping[str, str]) -> Service:
     return Service(
         name="api",
         argv=_darkroom("api", "--host", "127.0.0.1", "--port", str(port)),
-        environment=environment,
+        environment={**environment, **ENDINGS},
         folder=CHECKOUT,
         ready=readiness.http_ok(port, "/health/ready"),
         address=f"http://127.0.0.1:{port}",
@@ -96,7 +98,7 @@ def workers(environment: Mapping[str, str]) -> list[Service]:
         Service(
             name=f"worker-{upstream.provider}",
             argv=_darkroom("worker", "--provider", upstream.provider),
-            environment=environment,
+            environment={**environment, **ENDINGS},
             folder=CHECKOUT,
             ready=readiness.logged("worker.ready"),
         )

@@ -81,6 +81,7 @@ class Stack:
         self.provider_line = TcpProxy(self.simulator_address)
         self._environment = {
             **os.environ,
+            "DARKROOM_DRAIN_SECONDS": "1",
             **environment,
             "REDIS_URL": environment["REDIS_URL"].replace(broker, self.broker_line.address),
             "S3_ENDPOINT": f"http://{self.store_line.address}",
@@ -126,10 +127,12 @@ class Stack:
             child.kill()
         process.wait()
 
-    def stop(self, name: str) -> None:
-        """As systemd stops it; returns when it has ended."""
-        self._running[name].terminate()
-        self._end(name)
+    def stop(self, *names: str) -> None:
+        """As systemd stops them; returns when they have ended."""
+        for name in names:
+            self._running[name].terminate()
+        for name in names:
+            self._end(name)
 
     def pid(self, name: str) -> int:
         return self._running[name].pid
@@ -181,7 +184,7 @@ class Stack:
     def _end(self, name: str) -> None:
         process = self._running.pop(name)
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

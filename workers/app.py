@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import signal
 import socket
 from importlib.metadata import version
 
@@ -18,6 +19,7 @@ from core.fleet import Process
 from core.settings import Settings
 from workers import tasks
 from workers.executor import Executor
+from workers.handover import Handover
 from workers.heartbeat import Heartbeat
 from workers.providers import registry
 from workers.steering import Steering
@@ -43,17 +45,21 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
         done=_done,
         obey=steering.obey,
     )
+    handover = Handover(executor, heartbeat, seconds=settings.handover_seconds)
     tasks.register(services.celery, executor)
     heartbeat.start()
 
     @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator] # celery is untyped
     def announce(sender: object, **_: object) -> None:
         steering.attach(sender)
+        # Celery's own would wait for what is under way, and lets nobody hear of it before.
+        signal.signal(signal.SIGQUIT, lambda *_: handover.cut_off())
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
         log.info("worker.ready", provider=provider, worker=process.name, concurrency=concurrency)
 
     @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator] # as above
-    def say_so(**_: object) -> None:
-        heartbeat.tell_of_end()
+    def stop(**_: object) -> None:
+        handover.begin()
 
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)  # two lines a job that say less than the executor's

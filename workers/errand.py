@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,10 @@ OUTCOMES = {
     FailureKind.UNKNOWN: CallOutcome.UNKNOWN,
     FailureKind.INTERNAL: CallOutcome.UNKNOWN,
 }
+
+
+class LetGo(Exception):
+    """The process is about to end: whoever has the job next goes on with it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,15 +68,24 @@ class Errand:
 class Runner:
     """Runs the errands of one provider's jobs. Thread-safe."""
 
-    def __init__(self, database: Database, provider: Provider, *, pace: Pace, gate: Callable[[], None]) -> None:
-        """`gate` is passed before each new call; it raises HeldBack when there is no getting through now."""
+    def __init__(
+        self, database: Database, provider: Provider, *, pace: Pace, gate: Callable[[], None], stopping: Event
+    ) -> None:
+        """`gate` is passed before each new call; it raises HeldBack when there is no getting through now.
+
+        Once `stopping` is set no call is begun, and accepted ones are let go.
+        """
         self._database = database
         self._provider = provider
-        self._pace = pace
+        self._pace = replace(pace, rest=self._rest)
         self._gate = gate
+        self._stopping = stopping
 
     def fetch(self, claim: Claim, errand: Errand) -> list[Picture]:
-        """The pictures, at most as many as wanted. Raises ProviderError, with its call closed, or Overtaken."""
+        """The pictures, at most as many as wanted.
+
+        Raises ProviderError, with its call closed; Overtaken; or LetGo, with its call accepted or not made.
+        """
         if errand.held:
             return errand.held
         try:
@@ -123,6 +137,8 @@ class Runner:
         """Whoever pays for a call finds it on the ledger, even if this process is gone by then."""
         if errand.call_id is not None:
             return
+        if self._stopping.is_set():
+            raise LetGo
 
         def work(session: Session) -> UUID | None:
             if not ledger.holds(session, claim):
@@ -143,6 +159,10 @@ class Runner:
 
         self._database.insist(work, seconds=ledger.LEASE.total_seconds())
         errand.handle = handle
+
+    def _rest(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise LetGo
 
     def _is_wanted(self, claim: Claim) -> bool:
         """While Postgres is away nobody can say so: the order stays worth asking after."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import get_ident
+from threading import Event, get_ident
 from uuid import UUID
 
 import structlog
@@ -14,13 +15,13 @@ from structlog.contextvars import bound_contextvars
 
 from core import admission, calls, images, ledger, tracing
 from core.bootstrap import Services
-from core.database import Step, run
+from core.database import UNAVAILABLE, Step, run
 from core.errors import FailureKind, StoreUnavailable
 from core.images import Picture
 from core.ledger import Claim
 from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
-from workers.errand import Errand, Runner
+from workers.errand import Errand, LetGo, Runner
 from workers.faults import Fault, fault_from, fault_of, gravest
 from workers.pacing import Pacing
 from workers.providers.base import Provider
@@ -69,7 +70,10 @@ class Executor:
         self._pictures_per_call = provider.pictures_per_call
         self._when_unknown = entry.when_unknown
         pace = Pace(interval=entry.poll_seconds, deadline=entry.deadline_seconds)
-        self._runner = Runner(services.database, provider, pace=pace, gate=self._pass_gate)
+        self._stopping = Event()
+        self._runner = Runner(
+            services.database, provider, pace=pace, gate=self._pass_gate, stopping=self._stopping
+        )
         self._standing = Standing(name)
         self.pacing = Pacing(services.settings.redis_url, name, entry.rate)
         self._name = name
@@ -84,8 +88,21 @@ class Executor:
         """The jobs that are being attempted now."""
         return list(self._running.values())
 
+    def stop(self) -> None:
+        """Begin nothing from now on, and hand over what others can go on with: accepted orders, calls not made."""
+        self._stopping.set()
+
+    def abandon(self) -> None:
+        """Leave what is under way to be rescued, since the process ends now."""
+        with suppress(*UNAVAILABLE), self._services.database.transaction() as session:
+            left = ledger.abandon(session, self._worker)
+            log.warning("jobs.abandoned", jobs=[str(job_id) for job_id in left])
+
     def execute(self, job_id: UUID, *, sent_by: str | None = None) -> None:
         """Make one attempt, if the ledger says that there is one to make; `sent_by` is its message's trace."""
+        if self._stopping.is_set():
+            self._services.broker.publish(self._name, [job_id])
+            return
         attempt = self._start(job_id)
         if attempt is None:
             log.info("job.not_claimed", job_id=str(job_id), provider=self._name)
@@ -102,6 +119,8 @@ class Executor:
                 self._run(attempt)
             except Overtaken:
                 log.info("job.overtaken")
+            except LetGo:
+                self._hand_over(claim)
             except Exception:
                 log.exception("job.crashed")
                 self._crash(attempt)
@@ -229,6 +248,13 @@ class Executor:
             self._services.notifier.announce(job_id)
         self._services.broker.publish(self._name, [row.id for row in admitted])
         log.info("job.attempt_ended", state=JobState.COMPLETED if settled else "overtaken")
+
+    def _hand_over(self, claim: Claim) -> None:
+        if self._services.database.insist(
+            lambda session: ledger.hand_over(session, claim), seconds=PATIENCE_SECONDS
+        ):
+            self._services.intake.start_due(self._name)
+            log.info("job.handed_over")
 
     def _fall_short(self, attempt: Attempt, faults: list[Fault], steps: list[Step], *, called: bool) -> None:
         def move(session: Session) -> JobState | None:

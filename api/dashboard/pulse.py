@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from threading import Event
 
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,16 +20,16 @@ LONGEST_SECONDS = 300.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def stream(database: Database, glass: Glass) -> Response:
-    """An event `tick` whenever the ledger has changed; its data is the time."""
-    beats = _beats(lambda: glass.look("pulse", lambda: _feel(database)))
+def stream(database: Database, glass: Glass, closing: Event) -> Response:
+    """An event `tick` whenever the ledger has changed, until `closing`; its data is the time."""
+    beats = _beats(lambda: glass.look("pulse", lambda: _feel(database)), closing)
     return Response(beats, mimetype="text/event-stream", headers=HEADERS)
 
 
-def _beats(feel: Callable[[], tuple[int, ...] | None]) -> Iterator[str]:
+def _beats(feel: Callable[[], tuple[int, ...] | None], closing: Event) -> Iterator[str]:
     begun, told, told_at = time.monotonic(), feel(), 0.0
     yield "retry: 2000\n\n"
-    while time.monotonic() - begun < LONGEST_SECONDS:
+    while time.monotonic() - begun < LONGEST_SECONDS and not closing.is_set():
         felt = feel()
         if felt is None:
             yield "event: blind\ndata: the database does not answer\n\n"
@@ -37,7 +38,7 @@ def _beats(feel: Callable[[], tuple[int, ...] | None]) -> Iterator[str]:
             yield f"event: tick\ndata: {datetime.now(UTC):%H:%M:%S}\n\n"
         else:
             yield ": still here\n\n"
-        time.sleep(LOOK_SECONDS)
+        closing.wait(LOOK_SECONDS)
 
 
 def _feel(database: Database) -> tuple[int, ...] | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import structlog
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from api.dashboard import (
@@ -31,6 +32,8 @@ from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, Vie
 from api.dashboard.glass import Glass
 from api.dashboard.thumbnails import Thumbnails
 from core.bootstrap import Services
+from core.database import UNAVAILABLE
+from core.errors import StoreUnavailable
 from core.states import Role
 
 log = structlog.get_logger()
@@ -83,7 +86,8 @@ ACTIONS: dict[str, tuple[Role, View]] = {
 }
 
 
-def blueprint(services: Services) -> Blueprint:
+def blueprint(services: Services, closing: Event) -> Blueprint:
+    """`closing` is set when the process is about to end, and streams with it."""
     glass = Glass()
     door = Door(services, glass)
     ops = Blueprint("ops", __name__, url_prefix="/ops", static_folder=str(STATIC), static_url_path="/static")
@@ -91,7 +95,7 @@ def blueprint(services: Services) -> Blueprint:
     _add(ops, "GET", "/sign-in", sign_in.form)
     _add(ops, "POST", "/sign-in", lambda: sign_in.sign_in(services))
     _add(ops, "POST", "/sign-out", door.action(Role.VIEWER, sign_in.sign_out))
-    _add(ops, "GET", "/stream", door.page(lambda _: pulse.stream(services.database, glass)))
+    _add(ops, "GET", "/stream", door.page(lambda _: pulse.stream(services.database, glass, closing)))
     _add(ops, "GET", "/thumbnails/<name>", door.page(Thumbnails().show))
     for path, view in PAGES.items():
         _add(ops, "GET", path, door.page(view))
@@ -115,12 +119,20 @@ def _tell_faults(ops: Blueprint) -> None:
     ops.register_error_handler(NotAllowed, lambda _: _fault(403, "Your role does not go that far."))
     ops.register_error_handler(ForeignForm, lambda _: _fault(403, "This form did not come from a page of ours."))
     ops.register_error_handler(HTTPException, lambda error: _fault(error.code or 500, error.description or ""))
-    ops.register_error_handler(SQLAlchemyError, _database_failed)
+    ops.register_error_handler(DataError, lambda _: _fault(400, "Nothing can be called that."))
+    for unavailable in UNAVAILABLE:
+        ops.register_error_handler(unavailable, _database_failed)
+    ops.register_error_handler(StoreUnavailable, _store_failed)
 
 
 def _database_failed(error: Exception) -> tuple[str, int]:
     log.error("page.failed", path=request.path, error=str(error).partition("\n")[0])
     return _fault(503, "The database did not answer in time. Narrow the view down, or try again in a moment.")
+
+
+def _store_failed(error: Exception) -> tuple[str, int]:
+    log.error("page.failed", path=request.path, error=str(error).partition("\n")[0])
+    return _fault(503, "The object store does not answer, or has lost this. Try again in a moment.")
 
 
 def _fault(status: int, message: str) -> tuple[str, int]:

@@ -100,5 +100,5 @@ class Visit:
 
 
 def is_ours(address: str) -> bool:
-    """A path of the dashboard: never a way to another host."""
-    return address == "/ops" or address.startswith(("/ops/", "/ops?"))
+    """A path of the dashboard: never a way to another host, or to the next header."""
+    return address.isprintable() and (address == "/ops" or address.startswith(("/ops/", "/ops?")))

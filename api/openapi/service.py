@@ -103,7 +103,7 @@ def _ready() -> Operation:
         answers={
             HTTPStatus.OK.value: answer("They can.", Readiness, named=()),
             HTTPStatus.SERVICE_UNAVAILABLE.value: answer(
-                "They cannot: the database does not answer.", Readiness, named=()
+                "They cannot: the database does not answer, or the process is about to end.", Readiness, named=()
             ),
         },
         errors=[BUG],

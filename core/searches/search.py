@@ -15,6 +15,7 @@ from core.states import Door, JobState, Lane
 LONGEST = 200
 # Of years; arithmetic on those at the ends of the calendar would fall off it.
 EARLIEST, LATEST = 1970, 9000
+MOST_DOLLARS = 10**9
 # Of the id of a job, or of a request.
 OF_REQUEST = "req_"
 BEGINNING = re.compile(rf"[0-9a-f-]{{1,36}}|{OF_REQUEST}[0-9a-f]{{0,32}}")
@@ -124,7 +125,7 @@ def _dollars(text: str) -> Decimal:
         dollars = Decimal(text)
     except InvalidOperation:
         raise ValueError("is not an amount of dollars") from None
-    if not dollars.is_finite() or dollars < 0:
+    if not dollars.is_finite() or not 0 <= dollars <= MOST_DOLLARS:
         raise ValueError("is not an amount of dollars")
     return dollars
 

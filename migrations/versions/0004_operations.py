@@ -230,6 +230,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where="state <> 'completed'",
     )
+    op.drop_constraint(op.f("ck_job_events_event"), "job_events")
+    op.create_check_constraint(
+        op.f("ck_job_events_event"),
+        "job_events",
+        "event IN ('recorded', 'admitted', 'claimed', 'message_lost', 'retried', 'rescued', 'handed_over', "
+        "'rerouted', 'completed', 'failed', 'cancelled')",
+    )
     op.drop_constraint(op.f("fk_postings_job_id"), "postings", type_="foreignkey")
     op.drop_constraint(op.f("fk_postings_batch_id"), "postings", type_="foreignkey")
     op.add_column("provider_calls", sa.Column("accepted_at", postgresql.TIMESTAMP(timezone=True), nullable=True))

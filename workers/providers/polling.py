@@ -16,10 +16,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Seconds between two polls where the provider names none, and until the order is given up."""
+    """Seconds between two polls where the provider names none, and until the order is given up.
+
+    `rest` lets the seconds between two polls pass; what it raises ends the asking.
+    """
 
     interval: float = 1.0
     deadline: float = 600.0
+    rest: Callable[[float], None] = time.sleep
 
 
 class Overtaken(Exception):
@@ -53,7 +57,7 @@ def wait(
         pause = max(pace.interval, answer.retry_after or 0.0) * uniform(1.0, 1.25)  # noqa: S311 - no secret
         if time.monotonic() + pause > deadline:
             raise OutcomeUnknown(f"not ready within {pace.deadline:.0f} s")
-        time.sleep(pause)
+        pace.rest(pause)
         if not wanted():
             raise Overtaken
 

@@ -1,5 +1,6 @@
 import time
 from contextlib import ExitStack
+from threading import Event
 
 from sqlalchemy import event
 
@@ -12,7 +13,7 @@ from tests.stack import until
 
 def test_all_streams_share_one_look_a_second(services: Services, owner: Owner) -> None:
     jobs = [lives.start(services, lives.begin(services, owner)).job_id for _ in range(5)]
-    lookout, looks = Lookout(services.database), []
+    lookout, looks = Lookout(services.database, Event()), []
 
     event.listen(services.database.engine, "before_cursor_execute", lambda *_: looks.append(time.monotonic()))
     with ExitStack() as posts:

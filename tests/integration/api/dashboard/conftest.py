@@ -107,10 +107,10 @@ def admin(app: Flask, staff: dict[Role, Browse]) -> Visitor:
 
 
 @pytest.fixture
-def uninitiated(services: Services, room: WaitingRoom, staff: dict[Role, Browse]) -> Visitor:
+def uninitiated(services: Services, staff: dict[Role, Browse]) -> Visitor:
     """A viewer of a house that hides prompts and pictures from those."""
     secretive = replace(services, settings=replace(services.settings, hide_prompts=True))
-    return staff[Role.VIEWER](create_app(secretive, room))
+    return staff[Role.VIEWER](create_app(secretive, WaitingRoom(secretive.database, secretive.notifier)))
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import func, text, update
 
+from api.dashboard import visits
 from core import users
 from core.bootstrap import Services
-from core.orm import AuditEntry
+from core.orm import AuditEntry, SignIn
 from core.states import Role
 from tests.integration.api.dashboard.conftest import PASSWORD, Visitor
 
@@ -144,3 +147,105 @@ def test_signing_in_is_audited(
 
     entry = last_entry()
     assert (entry.actor, entry.action) == ("grace-audited", "user.sign_in")
+
+
+def test_a_role_holds_from_the_next_request_on(visitor: Callable[[Role], Visitor], services: Services) -> None:
+    admin = visitor(Role.ADMIN)
+    with services.database.transaction() as session:
+        users.set_role(session, admin.name, Role.VIEWER)
+
+    assert admin.post("/ops/keys", {"name": "too late"}).status_code == 403
+    assert "Make a key" not in admin.get("/ops/keys")
+
+
+def test_who_signed_in_too_long_ago_has_to_do_so_again(
+    visitor: Callable[[Role], Visitor], services: Services
+) -> None:
+    viewer = visitor(Role.VIEWER)
+    with services.database.transaction() as session:
+        session.execute(update(SignIn).values(expires_at=func.now()).where(SignIn.form_token == viewer.form_token))
+
+    assert viewer.client.get("/ops/audit", headers=BROWSER).status_code == 303
+
+
+def test_a_cookie_from_before_is_worth_nothing_after_signing_in(client: FlaskClient, services: Services) -> None:
+    with services.database.transaction() as session:
+        users.create(session, "grace-fixed", Role.VIEWER, PASSWORD)
+    client.set_cookie("ops_session", "known-to-others", path="/ops")
+
+    client.post("/ops/sign-in", data={"name": "grace-fixed", "password": PASSWORD})
+
+    kept = client.get_cookie("ops_session", path="/ops")
+    assert kept
+    assert kept.value != "known-to-others"
+    client.set_cookie("ops_session", "known-to-others", path="/ops")
+    assert client.get("/ops/audit", headers=BROWSER).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example/ops/", "/\\evil.example", "/opsy", "javascript:alert(1)", ""]
+)
+def test_no_form_leads_out_of_the_dashboard(admin: Visitor, back: str) -> None:
+    response = admin.post("/ops/providers/openai/resume", {"back": back})
+
+    assert response.headers["Location"] == "/ops/providers"
+
+
+def test_no_form_writes_a_header_of_its_own(admin: Visitor) -> None:
+    response = admin.post("/ops/providers/openai/resume", {"back": "/ops/\r\nSet-Cookie: a=b", "why": "\r\nA: b"})
+
+    assert response.status_code == 303
+    assert [cookie.partition("=")[0] for cookie in response.headers.getlist("Set-Cookie")] == ["ops_notice"]
+
+
+def test_what_an_action_has_done_is_told_as_text(admin: Visitor) -> None:
+    admin.client.set_cookie("ops_notice", "%3Cscript%3Ealert(1)%3C/script%3E", path="/ops")
+    admin.client.set_cookie("ops_theme", '"><script>alert(2)</script>', path="/ops")
+
+    page = admin.client.get("/ops/audit").text
+
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ops/audit?subject=%00",
+        "/ops/audit?before=9999999999999999999999",
+        "/ops/keys?named=%00",
+        "/ops/money?model=%00",
+        "/ops/jobs?batch=%00",
+    ],
+)
+def test_what_nothing_can_be_called_is_refused(viewer: Visitor, address: str) -> None:
+    assert viewer.client.get(address).status_code == 400
+
+
+def test_nobody_can_be_called_what_is_no_text(client: FlaskClient) -> None:
+    response = client.post("/ops/sign-in", data={"name": "\0", "password": PASSWORD})
+
+    assert response.status_code == 400
+
+
+def test_whatever_a_page_is_asked_for_it_answers(viewer: Visitor) -> None:
+    giant = "x" * 100_000
+
+    statuses = {
+        viewer.client.get(f"/ops/{page}?named={giant}&subject={giant}&model={giant}&status=&before=").status_code
+        for page in ("", "jobs", "batches", "gallery", "money", "webhooks", "keys", "audit")
+    }
+
+    assert statuses <= {200, 400}
+
+
+def test_a_page_that_takes_too_long_is_given_up(
+    services: Services, viewer: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "MOST_SECONDS", 0.2)
+    with services.database.transaction() as session:
+        session.execute(text("LOCK TABLE audit"))
+        response = viewer.client.get("/ops/audit")
+
+    assert response.status_code == 503
+    assert "The database did not answer in time." in response.text

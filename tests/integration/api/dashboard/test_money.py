@@ -1,0 +1,59 @@
+"""/ops/money: what was spent, set aside, and is in doubt."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from api.dashboard.wording import dollars
+from core import calls, history
+from core.bootstrap import Services
+from core.orm import JobEvent
+from tests import builders
+from tests.integration.api import lives
+from tests.integration.api.dashboard.conftest import Visitor
+from tests.integration.api.lives import Owner
+
+
+def add_up(services: Services) -> None:
+    """As the scheduler does, a moment later."""
+    with services.database.transaction() as session:
+        session.execute(update(JobEvent).values(at=JobEvent.at - timedelta(seconds=10)))
+    with services.database.transaction() as session:
+        history.roll_up(session)
+
+
+def test_what_was_spent_is_told_by_provider_model_and_key(
+    services: Services, owner: Owner, viewer: Visitor
+) -> None:
+    claim = lives.start(services, lives.begin(services, owner))
+    lives.land(services, claim, 0)
+    lives.complete(services, claim)
+    add_up(services)
+
+    charged = dollars(builders.job_of(services, claim.job_id).charged)
+    assert f"Spent, 30d {charged}" in viewer.get(f"/ops/money?key={owner.key_id}")
+    assert f"openai {charged} 100.0 % 1" in viewer.get(f"/ops/money?key={owner.key_id}&by=provider")
+    assert f"dall-e-2 {charged}" in viewer.get(f"/ops/money?key={owner.key_id}&by=model&window=24h")
+    assert f"tester {charged}" in viewer.get(f"/ops/money?key={owner.key_id}&by=key")
+    assert "Nothing was spent in this window." in viewer.get("/ops/money?provider=nobody")
+
+
+def test_what_is_reserved_and_what_may_have_been_charged_is_told(
+    services: Services, owner: Owner, viewer: Visitor
+) -> None:
+    claim = lives.start(services, lives.begin(services, owner))
+    with services.database.transaction() as session:
+        calls.open_call(session, claim, positions=[0])
+        calls.give_up_calls(session, claim.job_id)
+
+    page = viewer.get("/ops/money")
+
+    price = dollars(builders.job_of(services, claim.job_id).price)
+    assert f"Reserved now {price}" in page
+    assert f"In doubt {price}" in page
+
+
+@pytest.mark.parametrize("query", ["window=ever", "by=mood", "key=mine", "provider=%00"])
+def test_what_cannot_be_shown_is_refused(viewer: Visitor, query: str) -> None:
+    assert viewer.client.get(f"/ops/money?{query}").status_code == 400
