@@ -1,0 +1,128 @@
+"""Photographs every page of the dashboard, on a house with some traffic: ./run screenshots FOLDER."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import requests
+from openai import APIError, OpenAI
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import chromium
+from tests.sandboxes import Sandbox
+
+PAGES = {
+    **{name: f"/ops/{name}" for name in ("jobs", "batches", "gallery", "providers", "workers", "keys", "money")},
+    **{name: f"/ops/{name}" for name in ("webhooks", "operations", "audit")},
+    "overview": "/ops/?window=1h",
+}
+# A page that is reached by the first row of another.
+BEHIND = {"job": "/ops/jobs", "batch": "/ops/batches", "key": "/ops/keys"}
+THEMES = ("light", "dark")
+SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+PROMPTS = (
+    *("A lighthouse above a calm sea at dawn", "A fox asleep in tall grass", "An old observatory in the snow"),
+    *("A market street after rain", "A glass house among pines", "A quiet harbour with red boats"),
+)
+LINES = 400
+# By magic words, of which the simulators know these.
+TROUBLES = ("content_policy_violation", "insufficient_quota", "moderation_blocked")
+
+
+def main(folder: Path) -> None:
+    path = chromium.found()
+    if path is None:
+        sys.exit("no Chromium on this machine")
+    folder.mkdir(parents=True, exist_ok=True)
+    with house() as ready, chromium.browser(path) as browser:
+        address = ready["base_url"].removesuffix("/v1")
+        keep_busy(ready)
+        for theme, (size, (width, height)) in product(THEMES, SIZES.items()):
+            page = open_page(browser, theme, width, height)
+            photograph(page, f"{address}/ops/sign-in", folder / f"sign-in-{theme}-{size}.png")
+            sign_in(page, ready["password"])
+            for name, where in PAGES.items():
+                photograph(page, address + where, folder / f"{name}-{theme}-{size}.png")
+            for name, where in BEHIND.items():
+                page.goto(address + where)
+                behind = page.locator("tbody tr[data-href]").first.get_attribute("data-href")
+                photograph(page, f"{address}{behind}", folder / f"{name}-{theme}-{size}.png")
+            page.context.close()
+
+
+@contextmanager
+def house() -> Iterator[dict[str, Any]]:
+    """A sandbox of its own, as its ready.json tells of it."""
+    with tempfile.TemporaryDirectory() as home:
+        sandbox = Sandbox(Path(home, "home"), servers_only=False)
+        try:
+            yield sandbox.ready()
+        finally:
+            sandbox.process.terminate()
+            sandbox.process.wait(timeout=30)
+
+
+def keep_busy(ready: dict[str, Any]) -> None:
+    """Some of everything: jobs of all models, refused and failed ones, a batch, a webhook that nobody answers."""
+    client = OpenAI(api_key=ready["api_key"], base_url=ready["base_url"], max_retries=0)
+    hook = {"url": "https://hooks.example.com/darkroom"}
+    headers = {"Authorization": f"Bearer {ready['api_key']}"}
+    requests.post(f"{ready['base_url']}/webhooks", json=hook, headers=headers, timeout=10).raise_for_status()
+    begin_batch(client)
+    models = [model.id for model in client.models.list()]
+
+    def ask(number: int) -> None:
+        model, prompt = models[number % len(models)], PROMPTS[number % len(PROMPTS)]
+        if model.startswith("dall-e") and number % 4 == 0:
+            prompt += f" [[{TROUBLES[number % len(TROUBLES)]}]]"
+        with suppress(APIError):
+            client.images.generate(model=model, prompt=prompt)
+
+    with ThreadPoolExecutor(12) as callers:
+        list(callers.map(ask, range(90)))
+
+
+def begin_batch(client: OpenAI) -> None:
+    lines = [
+        {
+            "custom_id": f"line-{number}",
+            "method": "POST",
+            "url": "/v1/images/generations",
+            "body": {"model": ("dall-e-3", "flux-1-pro")[number % 2], "prompt": PROMPTS[number % len(PROMPTS)]},
+        }
+        for number in range(LINES)
+    ]
+    text = "\n".join(json.dumps(line) for line in lines).encode()
+    file = client.files.create(file=("prompts.jsonl", text), purpose="batch")
+    client.batches.create(input_file_id=file.id, endpoint="/v1/images/generations", completion_window="24h")
+
+
+def open_page(browser: Browser, theme: str, width: int, height: int) -> Page:
+    scheme: Any = theme
+    return browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
+
+
+def sign_in(page: Page, password: str) -> None:
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def photograph(page: Page, address: str, path: Path) -> None:
+    """The whole length of a page on a phone, else what is seen at first."""
+    page.goto(address)
+    if page.locator("#pulse").count():
+        expect(page.locator("#pulse")).to_contain_text("live ·")
+    page.screenshot(path=path, full_page=path.stem.endswith("narrow"))
+    sys.stdout.write(f"{path.name}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
