@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Event
 
 import structlog
-from flask import Blueprint, render_template, request
+from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
@@ -123,6 +123,7 @@ def _tell_faults(ops: Blueprint) -> None:
     for unavailable in UNAVAILABLE:
         ops.register_error_handler(unavailable, _database_failed)
     ops.register_error_handler(StoreUnavailable, _store_failed)
+    ops.register_error_handler(Exception, _crashed)
 
 
 def _database_failed(error: Exception) -> tuple[str, int]:
@@ -133,6 +134,11 @@ def _database_failed(error: Exception) -> tuple[str, int]:
 def _store_failed(error: Exception) -> tuple[str, int]:
     log.error("page.failed", path=request.path, error=str(error).partition("\n")[0])
     return _fault(503, "The object store does not answer, or has lost this. Try again in a moment.")
+
+
+def _crashed(error: Exception) -> tuple[str, int]:
+    log.error("request.crashed", exc_info=error)
+    return _fault(500, f"This is a fault of ours. The log has more of it, at {g.request_id}.")
 
 
 def _fault(status: int, message: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, text, update
 
-from api.dashboard import visits
+from api.dashboard import audit, visits
 from core import users
 from core.bootstrap import Services
 from core.orm import AuditEntry, SignIn
@@ -249,3 +249,16 @@ def test_a_page_that_takes_too_long_is_given_up(
 
     assert response.status_code == 503
     assert "The database did not answer in time." in response.text
+
+
+def test_a_bug_of_ours_is_told_to_people_and_nothing_of_it(
+    viewer: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "PAGE", "not a number")
+
+    response = viewer.client.get("/ops/audit")
+
+    assert response.status_code == 500
+    assert f"at {response.headers['x-request-id']}." in response.text
+    assert "TypeError" not in response.text
+    assert "Content-Security-Policy" in response.headers

@@ -14,6 +14,7 @@ def make(admin: Visitor, **fields: object) -> tuple[str, str]:
     """A key made on the page, and the path of its page."""
     response = admin.post("/ops/keys", {"name": "made here", **fields})
     assert response.status_code == 200, response.text
+    assert "hx-get" not in response.text  # a tick would put the list of keys in its place
     secret = re.search(r"sk-darkroom-[\w-]+", response.text)
     path = re.search(r'href="(/ops/keys/[0-9a-f-]{36})"', response.text)
     assert secret

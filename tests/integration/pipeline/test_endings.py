@@ -1,0 +1,92 @@
+"""Processes that are told to end while somebody waits for them."""
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import requests
+from openai import InternalServerError
+from sqlalchemy import select
+
+from core.bootstrap import Services
+from core.orm import Job, JobEvent, ProviderCall
+from core.states import CallOutcome, Event
+from tests import builders
+from tests.stack import Stack, until
+
+
+def events(services: Services) -> list[Event]:
+    with services.database.transaction() as session:
+        return list(session.scalars(select(JobEvent.event).order_by(JobEvent.id)))
+
+
+def outcomes(services: Services) -> list[CallOutcome]:
+    with services.database.transaction() as session:
+        return list(session.scalars(select(ProviderCall.outcome)))
+
+
+def failures(services: Services) -> list[int]:
+    with services.database.transaction() as session:
+        return list(session.scalars(select(Job.failures)))
+
+
+def test_an_accepted_order_is_handed_over_at_once_and_asked_after_by_the_next_worker(
+    environment: dict[str, str], services: Services, tmp_path: Path
+) -> None:
+    key, _ = builders.make_caller(services)
+    builders.register(services, provider="bfl", slots=4)
+    with Stack(tmp_path, environment, key=key, provider="bfl") as stack:
+        stack.start("simulator", "api", "worker")
+        stack.control("PUT", "/latency", seconds=6)
+        call = stack.generate(model="flux-1-pro", size="1024x1024")
+        until(lambda: outcomes(services) == [CallOutcome.ACCEPTED], "the order is accepted")
+
+        stack.stop("worker")
+        stack.start("second worker")
+
+        assert call.result(timeout=60).data
+        assert (outcomes(services), stack.charges()) == ([CallOutcome.DELIVERED], 1)
+        assert events(services).count(Event.HANDED_OVER) == 1
+        assert failures(services) == [0]
+
+
+def test_a_worker_that_is_told_to_end_twice_ends_at_once_and_its_call_is_in_doubt(
+    stack: Stack, services: Services
+) -> None:
+    stack.start("simulator", "api", "worker", "scheduler")
+    stack.control("PUT", "/latency", seconds=6)
+    call = stack.generate()
+    until(lambda: stack.control("GET", "/state")["in_flight"], "the provider is at work")
+
+    os.kill(stack.pid("worker"), signal.SIGTERM)
+    until(lambda: "Warm shutdown" in stack.log("worker"), "it has heard")
+    os.kill(stack.pid("worker"), signal.SIGTERM)
+
+    until(lambda: "jobs.abandoned" in stack.log("worker"), "it has left its job")
+    until(lambda: Event.RESCUED in events(services), "the job is rescued")
+    stack.start("second worker")
+    assert call.result(timeout=60).data
+    assert Counter(outcomes(services)) == Counter((CallOutcome.UNKNOWN, CallOutcome.DELIVERED))
+
+
+def test_a_process_of_the_api_is_not_ready_before_it_sends_its_callers_away(
+    environment: dict[str, str], services: Services, tmp_path: Path
+) -> None:
+    key, _ = builders.make_caller(services)
+    builders.register(services)
+    with Stack(tmp_path, {**environment, "DARKROOM_DRAIN_SECONDS": "10"}, key=key) as stack:
+        stack.start("api")
+        call = stack.generate()
+        until(lambda: events(services), "it is recorded")
+
+        os.kill(stack.pid("api"), signal.SIGTERM)
+
+        until(lambda: requests.get(f"{stack.url}/health/ready", timeout=5).status_code == 503, "it is not ready")
+        assert requests.get(f"{stack.url}/health/live", timeout=5).ok
+        assert not call.done()
+        with pytest.raises(InternalServerError) as sent_away:
+            call.result(timeout=60)
+        assert sent_away.value.code == "restarting"
+        assert sent_away.value.response.headers["x-should-retry"] == "true"
