@@ -34,7 +34,7 @@ class House:
     caller: Caller
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = chromium.found()
     if path is None:
@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house(
     environments: Callable[[], AbstractContextManager[dict[str, str]]],
     tmp_path_factory: pytest.TempPathFactory,
@@ -91,7 +91,7 @@ class Visitor:
         return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cookies(browser: Browser, house: House) -> dict[Role, Any]:
     """Each role signs in once: more would be taken for guessing."""
     states: dict[Role, Any] = {}
