@@ -1,7 +1,7 @@
 """What the events between two ids add to the counts: a statement for each of the three tables."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    or_,
     select,
     text,
     true,
@@ -36,6 +37,8 @@ from core.states import Event, Grain
 
 # What is counted for a key is counted once more under this id: for the house, however many keys it has.
 EVERYBODY = UUID(int=0)
+
+MINUTES_KEPT = timedelta(days=2)
 
 _GROUPED = ("at", "provider", "model", "lane", "key_id")
 _MEASURES = ("wait", "render", "store", "total")
@@ -94,6 +97,11 @@ def _spans(at: ColumnElement[datetime]) -> TableValuedAlias:
     return unnested.table_valued(column("grain", Text), column("at", _MOMENT)).render_derived("span")
 
 
+def _kept(span: TableValuedAlias) -> ColumnElement[bool]:
+    """Not minutes that would be dropped at once: of a ledger that was never added up, those are many."""
+    return or_(span.c.grain != Grain.MINUTE, span.c.at > func.clock_timestamp() - MINUTES_KEPT)
+
+
 def _adding(counts: Select[Any], table: Table) -> Insert:
     """Adds counts to those that are there; of jobs that are named, the last one stays."""
     names = [column.name for column in counts.selected_columns]
@@ -130,7 +138,7 @@ def _counting_jobs() -> Insert:
     group = (span.c.grain, span.c.at, *(minutes.c[name] for name in ("provider", "model", "lane")), owner.c.key_id)
     added = (_total(counted).label(counted.name) for counted in minutes.columns if counted.name not in _GROUPED)
     found = select(*group, *added).select_from(minutes).join(span, true()).join(owner, true())
-    return _adding(found.group_by(*group), table_of(History))
+    return _adding(found.where(_kept(span)).group_by(*group), table_of(History))
 
 
 def _total(counted: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -175,7 +183,8 @@ def _counting_failures() -> Insert:
     group = (span.c.grain, span.c.at, *(events.c[name] for name in ("provider", "model", "kind")))
     last = func.array_agg(aggregate_order_by(events.c.job_id, events.c.at.desc()), type_=ARRAY(Uuid))[1]
     found = select(*group, func.count().label("jobs"), last.label("job_id")).join_from(events, span, true())
-    return _adding(found.where(events.c.event == Event.FAILED).group_by(*group), table_of(FailureCount))
+    failed = events.c.event == Event.FAILED
+    return _adding(found.where(failed, _kept(span)).group_by(*group), table_of(FailureCount))
 
 
 def _counting_calls() -> Insert:
@@ -183,7 +192,7 @@ def _counting_calls() -> Insert:
     span = _spans(calls.c.at)
     group = (span.c.grain, span.c.at, *(calls.c[name] for name in ("provider", "model", "outcome")))
     found = select(*group, func.count().label("calls")).join_from(calls, span, true())
-    return _adding(found.group_by(*group), table_of(CallCount))
+    return _adding(found.where(_kept(span)).group_by(*group), table_of(CallCount))
 
 
 # Each is given the `position` that was counted up to, and the `end` that is to be counted up to.

@@ -29,14 +29,13 @@ PORTION = 5000
 MARGIN = timedelta(seconds=2)
 # A transaction that takes longer than this is waited for no more.
 LONGEST_LAG = timedelta(seconds=60)
-MINUTES_KEPT = timedelta(days=2)
 
-WATERMARK = "history"
+_WATERMARK = "history"
 
 
 def roll_up(session: Session) -> int:
     """Add up the next events, at most PORTION; how many those were: 0 where another process is at it."""
-    position = session.execute(_TAKE_WATERMARK).scalar_one_or_none()
+    position = session.execute(_TAKE__WATERMARK).scalar_one_or_none()
     if position is None:
         return 0
     # Before the events are looked at: who has committed by then is seen, who has not is waited for.
@@ -45,11 +44,11 @@ def roll_up(session: Session) -> int:
     if events:
         for count in counting.EACH:
             session.execute(count, {"position": position, "end": end})
-        session.execute(update(Watermark).where(Watermark.name == WATERMARK).values(position=end))
+        session.execute(update(Watermark).where(Watermark.name == _WATERMARK).values(position=end))
     return int(events)
 
 
-_TAKE_WATERMARK = select(Watermark.position).where(Watermark.name == WATERMARK).with_for_update(skip_locked=True)
+_TAKE__WATERMARK = select(Watermark.position).where(Watermark.name == _WATERMARK).with_for_update(skip_locked=True)
 
 # Ids are given in the order of time, yet not committed in it: up to here, all are there that ever will be.
 _HORIZON = text("""
@@ -77,7 +76,7 @@ _END = select(func.max(_NEXT.c.id), func.count()).where(
 
 def lag(session: Session) -> timedelta:
     """How old the first event is that is not added up yet; zero where there is none."""
-    position = func.coalesce(select(Watermark.position).where(Watermark.name == WATERMARK).scalar_subquery(), 0)
+    position = func.coalesce(select(Watermark.position).where(Watermark.name == _WATERMARK).scalar_subquery(), 0)
     age = func.clock_timestamp() - JobEvent.at
     first = select(age).where(JobEvent.id > position).order_by(JobEvent.id).limit(1)
     return session.execute(first).scalar_one_or_none() or timedelta()
@@ -95,7 +94,7 @@ def _prune(session: Session, counted: type[Base]) -> int:
 
 
 def _old(table: Table) -> ScalarSelect[Any]:
-    old = table.c.at < func.clock_timestamp() - MINUTES_KEPT
+    old = table.c.at < func.clock_timestamp() - counting.MINUTES_KEPT
     return (
         select(_PLACE)
         .select_from(table)

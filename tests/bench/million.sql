@@ -121,3 +121,5 @@ SELECT id, 'recorded', 0, created_at - interval '3 s' FROM jobs WHERE settled_at
 DROP TABLE made;
 
 RESET session_replication_role;
+
+ANALYZE;

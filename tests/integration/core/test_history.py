@@ -1,7 +1,7 @@
 """What happened to jobs, added up exactly once, and read back."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import TypeVar
@@ -24,6 +24,7 @@ from tests.stack import until
 T = TypeVar("T")
 
 HOUR = timedelta(hours=1)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 MODERATED = Failure(FailureKind.MODERATED, "The provider does not take the prompt.")
 AWAY = Failure(FailureKind.UNAVAILABLE, "The provider is away.")
 
@@ -242,9 +243,9 @@ def test_durations_are_read_bin_by_bin(services: Services) -> None:
 
 def test_minutes_are_dropped_after_two_days_and_hours_are_kept(services: Services) -> None:
     complete(services)
-    with services.database.transaction() as session:
-        session.execute(update(JobEvent).values(at=JobEvent.at - timedelta(days=3)))
     roll_up(services)
+    with services.database.transaction() as session:
+        session.execute(update(History).where(History.at > LONG_AGO).values(at=History.at - timedelta(days=3)))
 
     dropped = read(services, history.prune)
 
@@ -252,6 +253,16 @@ def test_minutes_are_dropped_after_two_days_and_hours_are_kept(services: Service
     assert read(services, history.prune) == 0
     kept = read(services, lambda session: set(session.scalars(select(History.grain))))
     assert kept == {Grain.HOUR, Grain.DAY, Grain.EVER}
+
+
+def test_what_happened_long_ago_is_not_counted_by_minute(services: Services) -> None:
+    complete(services)
+    with services.database.transaction() as session:
+        session.execute(update(JobEvent).values(at=JobEvent.at - timedelta(days=3)))
+    roll_up(services)
+
+    counted = read(services, lambda session: set(session.scalars(select(History.grain))))
+    assert counted == {Grain.HOUR, Grain.DAY, Grain.EVER}
 
 
 def test_the_counts_do_not_depend_on_the_time_zone_of_the_session(services: Services) -> None:
