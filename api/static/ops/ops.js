@@ -137,7 +137,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input:not([type=checkbox]), select, textarea")) { if (event.key === "Escape") event.target.blur(); return; }
   if (event.key === "Enter" && event.target.matches("a, button, summary")) return;
-  const place = Date.now() - going < 1200 ? PLACES[event.key] : undefined;
+  const place = Date.now() - going < 3000 ? PLACES[event.key] : undefined;
   going = event.key === "g" && place === undefined ? Date.now() : 0;
   if (place !== undefined) location.assign(`/ops/${place}`);
   else if (event.key !== "g" && KEYS[event.key]) { event.preventDefault(); KEYS[event.key](); }
