@@ -6,7 +6,6 @@ from datetime import timedelta
 import structlog
 from flask import Request, Response
 from minio.error import S3Error
-from structlog.contextvars import bind_contextvars
 from werkzeug.datastructures import Range
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
@@ -27,7 +26,6 @@ def address(services: Services, name: str) -> str:
 def show(services: Services, receipts: Receipts, request: Request, name: str) -> Response:
     """Whole, or the one range that is asked for. Raises PictureMissing, PictureExpired, StoreUnavailable."""
     image, left = _find(services, name)
-    bind_contextvars(job_id=str(image.job_id))
     response = Response(mimetype="image/png")
     response.set_etag(image.sha256)
     response.accept_ranges = "bytes"
