@@ -217,6 +217,7 @@ def test_pictures_are_blurred_until_somebody_wants_to_see_them(house: House, ope
 
 def test_keys_lead_through_the_house(operator: Visitor) -> None:
     page = operator.visit("/ops/")
+    expect(page.locator("#pulse")).to_contain_text("live")
 
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
@@ -225,6 +226,7 @@ def test_keys_lead_through_the_house(operator: Visitor) -> None:
     page.keyboard.press("j")
 
     expect(page).to_have_url(re.compile(r"/ops/jobs$"))
+    expect(page.locator("#pulse")).to_contain_text("live")  # the new page listens
     page.keyboard.press("/")
     expect(page.get_by_label("Id of a job or request")).to_be_focused()
 
