@@ -11,7 +11,7 @@ from api.dashboard import windows
 from api.dashboard.addresses import Address
 from api.dashboard.charts import COLOURS, Plot, Series
 from api.dashboard.visits import Visit
-from core import admission, alerts, history, vitals
+from core import admission, alerts, history, meters, vitals
 from core.alerts import Alert
 from core.history import Dimension, FailureGroup, Flow, Latencies, LatencyBin, Outcomes, SpendingBin
 from core.rates import Standing
@@ -69,18 +69,8 @@ def _look(visit: Visit, window: str) -> View:
             "spending": history.spending(session, bins, Dimension.PROVIDER),
             "failures": history.failures(session, bins),
         }
-    return View(**read, headroom=headroom(visit, rates))
-
-
-def headroom(visit: Visit, rates: Mapping[str, str | None]) -> dict[str, Standing]:
-    """What is left of the rate of each provider that has one: the operators' own, or the catalog's."""
-    standings = {}
-    for provider, chosen in rates.items():
-        entry = visit.services.catalog.provider(provider)
-        rate = chosen or (entry.rate if entry else None)
-        if rate and (standing := visit.services.rates.headroom(provider, rate)):
-            standings[provider] = standing
-    return standings
+    services = visit.services
+    return View(**read, headroom=meters.headroom(services.rates, services.catalog, rates))
 
 
 def flow_plot(flow: Flow) -> Plot:

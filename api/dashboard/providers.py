@@ -9,7 +9,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from api.dashboard import overview
 from api.dashboard.visits import Visit
-from core import admission, audit, breaker, history, standings
+from core import admission, audit, breaker, history, meters, standings
 from core.catalog import Catalog
 from core.history import Dimension, Latencies, Outcomes
 from core.orm import Provider, ProviderEvent
@@ -85,7 +85,7 @@ def _read(visit: Visit) -> list[Seen]:
         outcomes = history.outcomes(session, hour, Dimension.PROVIDER)
         latencies = history.latencies_by_provider(session, hour)
         events = {name: breaker.history(session, name, MOST_EVENTS) for name in rows}
-    headroom = overview.headroom(visit, {name: row.rate for name, row in rows.items()})
+    headroom = meters.headroom(visit.services.rates, catalog, {name: row.rate for name, row in rows.items()})
     return [
         Seen(
             row=rows[each.name],
