@@ -19,7 +19,7 @@ from api.preferences import Preferences
 from api.seats import Parting, Seat
 from api.validation import Checked, parse
 from api.waiting import WaitingRoom
-from core import submissions
+from core import job_ids
 from core.bootstrap import Services
 from core.database import UNAVAILABLE
 from core.errors import IntakeInDoubt
@@ -56,7 +56,7 @@ def generate(
     """
     asked = _understand(services, request, caller, request_id=request_id)
     call = asked.call
-    with room.seat(submissions.new_job_id(), call) as seat:
+    with room.seat(job_ids.new_job_id(), call) as seat:
         job_id = room.replays.find(call)
         if job_id is None:
             with room.replays.refusing(call), _in_doubt(call):

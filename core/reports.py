@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +12,10 @@ from sqlalchemy.orm import Session
 
 from core import places
 from core.forecasts import Render
+from core.job_ids import CLOCKS_APART, first_id
 from core.orm import Image, Job, JobEvent
 from core.places import Place
 from core.states import Event, JobState
-
-# An id has the time of the process that made it, `created_at` that of the database: no clocks are further apart.
-CLOCKS_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +142,12 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         conditions.append(Job.metadata_.contains(search.metadata))
     # Ids are in order of time: they have an index, which `created_at` has not.
     if search.created_after:
-        since = _first_id(search.created_after - CLOCKS_APART)
+        since = first_id(search.created_after, after=-CLOCKS_APART)
         conditions += [Job.id >= since, Job.created_at >= search.created_after]
     if search.created_before:
-        until = _first_id(search.created_before + CLOCKS_APART)
+        until = first_id(search.created_before, after=CLOCKS_APART)
         conditions += [Job.id < until, Job.created_at < search.created_before]
     return conditions
-
-
-def _first_id(moment: datetime) -> UUID:
-    """What no id that was made at this moment, or later, is below."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def _read(session: Session, wanted: Select[Any]) -> list[Report]:

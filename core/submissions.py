@@ -1,7 +1,5 @@
 """How a job comes to be: an accepted request, and the statement that puts it on the ledger with its price."""
 
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -53,12 +51,6 @@ class Submission:
     def price(self) -> Decimal:
         """Dollars for all of them: the most that the job can come to."""
         return self.unit_price * self.request.n
-
-
-def new_job_id() -> UUID:
-    """A UUID of version 7 (RFC 9562): in order of time, and known before the row is written."""
-    milliseconds, noise = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10))
-    return UUID(int=milliseconds << 80 | 7 << 76 | (noise >> 68) << 64 | 2 << 62 | noise & (1 << 62) - 1)
 
 
 _JOBS = table_of(Job)

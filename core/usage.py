@@ -1,13 +1,14 @@
 """What a key has used: its jobs by day and model, and where its budget stands."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
 
+from core.job_ids import first_id
 from core.money import USED_THIS_MONTH, USED_TODAY
 from core.orm import Budget, Image, Job
 from core.states import LIVE
@@ -71,16 +72,15 @@ _BY_DAY = (
 
 def by_day(session: Session, key_id: UUID, first: date, last: date, *, model: str | None = None) -> list[Use]:
     """A key's jobs that came in on the days from `first` to `last`, UTC; days without any are left out."""
-    query = _BY_DAY.where(Job.key_id == key_id, Job.id >= _first_id(first), Job.id < _first_id(last, after=1))
+    begin, end = first_id(_midnight(first)), first_id(_midnight(last), after=timedelta(days=1))
+    query = _BY_DAY.where(Job.key_id == key_id, Job.id >= begin, Job.id < end)
     if model is not None:
         query = query.where(Job.model == model)
     return [Use(**{**row, "pictures": int(row["pictures"])}) for row in session.execute(query).mappings()]
 
 
-def _first_id(day: date, *, after: int = 0) -> UUID:
-    """No id of a job made on `day`, or so many days after it, is smaller: ids begin with their time."""
-    milliseconds = ((day - EPOCH).days + after) * (timedelta(days=1) // timedelta(milliseconds=1))
-    return UUID(int=max(milliseconds, 0) << 80)
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def balance(session: Session, key_id: UUID) -> Balance:

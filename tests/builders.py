@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, literal, select, true
 from sqlalchemy.orm import Session
 
-from core import admission, images, keys, ledger, results, submissions
+from core import admission, images, job_ids, keys, ledger, results, submissions
 from core.bootstrap import Services
 from core.database import run
 from core.generation import GenerationRequest, ResponseFormat, Size
@@ -67,7 +67,7 @@ def make_submission(services: Services, job_id: UUID, caller: Caller, *, n: int 
 def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int = 1) -> UUID:
     """A job that is dispatched, or queued where it is not admitted."""
     _, caller = make_caller(services)
-    job_id = submissions.new_job_id()
+    job_id = job_ids.new_job_id()
     with services.database.transaction() as session:
         run(session, submissions.recording(make_submission(services, job_id, caller, n=n), slots=slots))
         if admit:
@@ -79,7 +79,7 @@ def make_job(services: Services, *, n: int = 1, admit: bool = True, slots: int =
 
 def queue(services: Services, caller: Caller, **given: Any) -> UUID:
     """A queued job of a caller; `given` as for a submission, and its `slots`."""
-    job_id, slots = submissions.new_job_id(), given.pop("slots", 1)
+    job_id, slots = job_ids.new_job_id(), given.pop("slots", 1)
     with services.database.transaction() as session:
         run(session, submissions.recording(make_submission(services, job_id, caller, **given), slots=slots))
     return job_id

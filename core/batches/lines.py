@@ -17,9 +17,9 @@ from core.catalog import Model
 from core.database import copy
 from core.errors import DarkroomError
 from core.generation import GenerationRequest, ResponseFormat
+from core.job_ids import new_job_id
 from core.orm import Batch, Image, Job, JobEvent
 from core.states import LIVE, SETTLED, BatchStatus, Door, Event, JobState, Lane
-from core.submissions import new_job_id
 
 
 class Overtaken(DarkroomError):

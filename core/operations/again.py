@@ -12,10 +12,11 @@ from core.catalog import Catalog, Model
 from core.database import run
 from core.errors import CapReached
 from core.generation import GenerationRequest, Size
+from core.job_ids import new_job_id
 from core.offers import ANY
 from core.orm import Job
 from core.states import Door
-from core.submissions import Submission, new_job_id
+from core.submissions import Submission
 
 NO_MODEL = "the catalog has no such model now"
 NO_PROMPT = "its prompt is not kept any more"

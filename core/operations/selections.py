@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.job_ids import new_job_id
 from core.orm import Job
 from core.searches import search as searches
 from core.searches.matches import COLUMNS, Candidates, Look, candidates, guard, look
 from core.searches.search import Search
 from core.states import JobState
-from core.submissions import new_job_id
 
 FIRST = UUID(int=0)
 

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from core.errors import FailureKind
-from core.searches.matches import Candidates, candidates, guard, matching, time_of
+from core.job_ids import time_of
+from core.searches.matches import Candidates, candidates, guard, matching
 from core.searches.search import Search
 from core.states import JobState, Lane
 

@@ -1,7 +1,7 @@
 """Finds jobs among a million in a bounded time: the newest that an index leads to are looked at, and no more."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from core.job_ids import CLOCKS_APART, first_id
 from core.orm import Job, ProviderCall
 from core.searches.search import OF_REQUEST, Search
 from core.states import CallOutcome, Door, JobState
@@ -31,8 +32,6 @@ from core.states import CallOutcome, Door, JobState
 SIDE_BY_SIDE, SCATTERED = 50_000, 10_000
 # An answer that is not on record after this long never left.
 UNDELIVERED = timedelta(seconds=10)
-# An id has the time of the process that made it, `created_at` that of the database: no clocks are further apart.
-CLOCKS_APART = timedelta(minutes=1)
 MOST_SECONDS = 2
 
 Columns = ColumnCollection[str, Any]
@@ -133,23 +132,13 @@ def candidates(search: Search, *, before: UUID | None = None, after: UUID | None
 def _ids_of(search: Search) -> Iterator[tuple[UUID, bool]]:
     """What the ids of all that is looked for are above or below: they are in order of time, and have an index."""
     if search.since:
-        yield _first_id(search.since - CLOCKS_APART), True
+        yield first_id(search.since, after=-CLOCKS_APART), True
     if search.until:
-        yield _first_id(search.until + CLOCKS_APART), False
+        yield first_id(search.until, after=CLOCKS_APART), False
     if search.text and not search.text.startswith(OF_REQUEST):
         digits = search.text.replace("-", "")
         yield UUID(int=max(int(digits.ljust(32, "0"), 16) - 1, 0)), True
         yield UUID(int=min(int(digits.ljust(32, "f"), 16) + 1, 2**128 - 1)), False
-
-
-def _first_id(moment: datetime) -> UUID:
-    """What no id that was made at this moment, or later, is below."""
-    return UUID(int=min(max(0, int(moment.timestamp() * 1000)), 2**48 - 1) << 80)
-
-
-def time_of(job_id: UUID) -> datetime:
-    """When an id was made."""
-    return datetime.fromtimestamp((job_id.int >> 80) / 1000, UTC)
 
 
 class Look(NamedTuple):

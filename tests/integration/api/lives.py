@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from core import admission, ledger, submissions
+from core import admission, job_ids, ledger, submissions
 from core.bootstrap import Services
 from core.database import run
 from core.errors import Failure, FailureKind
@@ -49,7 +49,7 @@ def begin(
     **changes: Any,
 ) -> UUID:
     """A queued job of this owner."""
-    job_id, offered = submissions.new_job_id(), services.catalog.model(model)
+    job_id, offered = job_ids.new_job_id(), services.catalog.model(model)
     assert offered
     asked = replace(
         builders.make_request(n=n, size=offered.sizes[0]), model=model, response_format=response_format

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from core import submissions
+from core import job_ids
 from core.bootstrap import Services
 from core.orm import Job
 from tests import builders
@@ -157,14 +157,14 @@ def test_a_dry_run_tells_what_the_key_would_be_told(
 
 def test_a_key_with_enough_under_way_is_told_so(client: FlaskClient, services: Services) -> None:
     key, caller = builders.make_caller(services, most_in_flight=1)
-    services.intake.submit(builders.make_submission(services, submissions.new_job_id(), caller))
+    services.intake.submit(builders.make_submission(services, job_ids.new_job_id(), caller))
 
     assert preview(client, key).get_json()["refusal"] == "too_many_in_flight"
 
 
 def test_a_dry_run_tells_what_is_left_of_the_budget(client: FlaskClient, services: Services) -> None:
     key, caller = builders.make_caller(services, cap=Decimal("5.00"), cap_a_month=Decimal(1))
-    services.intake.submit(builders.make_submission(services, submissions.new_job_id(), caller, n=2))
+    services.intake.submit(builders.make_submission(services, job_ids.new_job_id(), caller, n=2))
 
     assert preview(client, key).get_json()["budget"] == {
         "cap_usd": "5.00",

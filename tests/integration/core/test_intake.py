@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from core import results, submissions
+from core import job_ids, results
 from core.bootstrap import Services
 from core.database import Database
 from core.intake import Intake
@@ -36,7 +36,7 @@ def intake(environment: dict[str, str], services: Services, ledger_line: TcpProx
 def test_a_commit_whose_answer_was_lost_is_looked_up(
     services: Services, intake: Intake, ledger_line: TcpProxy
 ) -> None:
-    job_id, (_, caller) = submissions.new_job_id(), builders.make_caller(services)
+    job_id, (_, caller) = job_ids.new_job_id(), builders.make_caller(services)
     intake.start_due("openai")  # a connection stands
     ledger_line.lose_answer_to(b"COMMIT")
 
@@ -49,7 +49,7 @@ def test_a_commit_whose_answer_was_lost_is_looked_up(
 def test_a_ledger_that_is_away_records_nothing_and_says_so(
     services: Services, intake: Intake, ledger_line: TcpProxy
 ) -> None:
-    job_id, (_, caller) = submissions.new_job_id(), builders.make_caller(services)
+    job_id, (_, caller) = job_ids.new_job_id(), builders.make_caller(services)
     ledger_line.cut()
 
     with pytest.raises(OperationalError):

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import keys, ledger, money, submissions
+from core import job_ids, keys, ledger, money
 from core.bootstrap import Services
 from core.errors import CapReached, Failure, FailureKind, TooManyInFlight
 from core.images import Picture
@@ -33,7 +33,7 @@ def _priced(services: Services) -> None:
 
 
 def submit(services: Services, caller: Caller, *, n: int = 1) -> UUID:
-    submission = builders.make_submission(services, submissions.new_job_id(), caller, n=n)
+    submission = builders.make_submission(services, job_ids.new_job_id(), caller, n=n)
     return services.intake.submit(submission)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from core import admission, reports, submissions
+from core import admission, job_ids, reports, submissions
 from core.bootstrap import Services
 from core.database import run
 from core.images import Picture
@@ -26,7 +26,7 @@ def caller(services: Services) -> Caller:
 
 def make_job(services: Services, caller: Caller) -> UUID:
     """Queued."""
-    job_id = submissions.new_job_id()
+    job_id = job_ids.new_job_id()
     with services.database.transaction() as session:
         assert run(session, submissions.recording(builders.make_submission(services, job_id, caller, n=2)))
     return job_id
@@ -84,7 +84,7 @@ def test_a_job_is_reported_to_its_own_key_alone(services: Services, caller: Call
 def test_a_moment_is_found_by_the_clock_of_the_database(services: Services, caller: Caller) -> None:
     """Ids have the clock of the process that makes them, which may run ahead or behind."""
     for seconds in (-30, 0, 30):
-        made = UUID(int=submissions.new_job_id().int + (seconds * 1000 << 80))
+        made = UUID(int=job_ids.new_job_id().int + (seconds * 1000 << 80))
         submission = replace(builders.make_submission(services, made, caller), job_id=made)
         with services.database.transaction() as session:
             assert run(session, submissions.recording(submission))

@@ -12,10 +12,10 @@ from core.bootstrap import Services
 from core.database import run
 from core.forecasts import Render
 from core.images import LIFETIME
+from core.job_ids import new_job_id
 from core.orm import Image, Job, Webhook
 from core.receipts import deliver, fetch
 from core.states import Entry, Event
-from core.submissions import new_job_id
 from core.timelines import Milestone, Timeline
 from tests import builders
 from tests.fakes import FakePollingProvider, FakeProvider

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from core import ledger, submissions, usage
+from core import job_ids, ledger, usage
 from core.bootstrap import Services
 from core.errors import Failure, FailureKind
 from core.images import Picture
@@ -28,7 +28,7 @@ def caller(services: Services) -> Caller:
 
 def submit(services: Services, caller: Caller, moment: datetime, *, n: int = 1) -> UUID:
     """A job of so many pictures that came in at a moment."""
-    noise = submissions.new_job_id().int % (1 << 80)
+    noise = job_ids.new_job_id().int % (1 << 80)
     job_id = UUID(int=int(moment.timestamp() * 1000) << 80 | noise)
     return services.intake.submit(builders.make_submission(services, job_id, caller, n=n))
 

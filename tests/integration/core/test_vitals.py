@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, update
 
-from core import alerts, calls, submissions, vitals
+from core import alerts, calls, job_ids, vitals
 from core.bootstrap import Services
 from core.images import Picture
 from core.orm import Delivery, Image, Worker
@@ -70,7 +70,7 @@ def test_pictures_past_their_time_are_late(services: Services) -> None:
 
 def test_deliveries_of_the_last_hour_are_told(services: Services) -> None:
     _, caller = builders.make_caller(services)
-    long_ago = UUID(int=submissions.new_job_id().int - (timedelta(hours=2) // timedelta(milliseconds=1) << 80))
+    long_ago = UUID(int=job_ids.new_job_id().int - (timedelta(hours=2) // timedelta(milliseconds=1) << 80))
     row = {"key_id": caller.key_id, "url": "http://receiver", "event": "job.completed"}
     with services.database.transaction() as session:
         for state in DeliveryState:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from core import ledger, submissions, waiting_calls
+from core import job_ids, ledger, submissions, waiting_calls
 from core.bootstrap import Services
 from core.database import run
 from core.keys import Caller
@@ -28,7 +28,7 @@ def caller(services: Services) -> Caller:
 
 def call(services: Services, caller: Caller, *, body: UUID = BODY, count: int = 0) -> UUID:
     """A job on the ledger, for which a caller waits."""
-    job_id = submissions.new_job_id()
+    job_id = job_ids.new_job_id()
     submission = builders.make_submission(services, job_id, caller)
     with services.database.transaction() as session:
         run(session, submissions.recording(replace(submission, fingerprint=body, retry_count=count)))
