@@ -1,4 +1,4 @@
-"""Compares the store with the ledger: objects that no row knows, and rows whose object is gone.
+"""Compares the store with the ledger: objects that no row knows, rows whose object is gone, uploads without end.
 
 Neither side has to fit into memory: the store is listed into a table of this connection alone, where Postgres
 compares.
@@ -6,7 +6,7 @@ compares.
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
 from sqlalchemy import func, select, text
@@ -19,11 +19,13 @@ from core.storage import Storage, StoredObject
 GRACE = timedelta(days=1)
 PORTION = 1000
 # All that Darkroom ever writes. Whatever else is in the bucket is somebody else's, and none of our business.
-PREFIXES = ("2", "batches/", "exports/", "files/")
+PREFIXES = ("2", "batches/", "doctor/", "exports/", "files/")
 _OURS = re.compile(
     r"(\d{4}/\d\d/\d\d/\d\d|batches/batch_[0-9a-f]{32})/img-[A-Za-z0-9]{24}\.png"
+    r"|batches/batch_[0-9a-f]{32}/(output|error)\.jsonl"
     r"|files/file-[A-Za-z0-9]{22}"
     r"|exports/[0-9a-f-]{36}\.(csv|jsonl)"
+    r"|doctor/[0-9a-f-]{36}"
 )
 
 
@@ -48,12 +50,25 @@ def compare(database: Database, storage: Storage, *, mend: bool = False, grace: 
             session.execute(text("DROP TABLE listed"))
 
 
+def abort_uploads(storage: Storage, *, grace: timedelta = GRACE) -> int:
+    """Give up uploads that were begun so long ago and never ended; how many. Raises StoreUnavailable.
+
+    As whoever is killed at one leaves behind, or a store that goes away: their parts are in no listing.
+    """
+    begun_before = datetime.now(UTC) - grace
+    left = [each for each in storage.unfinished() if _OURS.fullmatch(each.key) and each.begun_at < begun_before]
+    for each in left:
+        storage.abort(each)
+    return len(left)
+
+
 def _compare(session: Session, storage: Storage, *, mend: bool, grace: timedelta) -> Comparison:
     begun = session.execute(select(func.clock_timestamp())).scalar_one()
     objects = _list(session, storage)
     session.execute(text("ANALYZE listed"))
     lost = session.execute(_LOST, {"begun": begun}).all()
-    session.execute(_LEAVE_ORPHANS, {"young": begun - grace})
+    session.execute(_PASS_BY_YOUNG, {"young": begun - grace})
+    session.execute(_PASS_BY_KNOWN)
     orphans, orphan_bytes = session.execute(_SUM).one()
     if mend:
         _remove(session, storage)
@@ -95,14 +110,17 @@ WHERE NOT EXISTS (SELECT FROM listed WHERE key = object_key)
 LIMIT 5
 """)
 
-_LEAVE_ORPHANS = text("""
-DELETE FROM listed
-WHERE modified_at >= :young
-OR EXISTS (
-    SELECT FROM images WHERE name = substring(key FROM '[^/]*$') AND object_key = key AND swept_at IS NULL
-)
-OR EXISTS (SELECT FROM files WHERE id = substring(key FROM '[^/]*$') AND object_key = key AND swept_at IS NULL)
-OR EXISTS (SELECT FROM operations WHERE result = key)
+_PASS_BY_YOUNG = text("DELETE FROM listed WHERE modified_at >= :young")
+
+_PASS_BY_KNOWN = text("""
+DELETE FROM listed USING (
+    SELECT object_key FROM images WHERE swept_at IS NULL
+    UNION ALL
+    SELECT object_key FROM files WHERE swept_at IS NULL
+    UNION ALL
+    SELECT result FROM operations WHERE result IS NOT NULL
+) AS known
+WHERE key = object_key
 """)
 
 _SUM = text("SELECT count(*), CAST(coalesce(sum(bytes), 0) AS bigint) FROM listed")

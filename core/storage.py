@@ -47,6 +47,14 @@ class StoredObject(NamedTuple):
     modified_at: datetime
 
 
+class Unfinished(NamedTuple):
+    """An upload that was begun, and neither ended nor given up."""
+
+    key: str
+    upload_id: str
+    begun_at: datetime
+
+
 class Storage:
     """One bucket of an S3 server. Every method raises StoreUnavailable."""
 
@@ -118,6 +126,22 @@ class Storage:
             for each in self._minio.list_objects(self.bucket, prefix, recursive=True):
                 if each.object_name and each.last_modified:
                     yield StoredObject(each.object_name, each.size or 0, each.last_modified)
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """All uploads without an end. MinIO tells of none, and gives them up after a day by itself."""
+        marker, more = None, True
+        while more:
+            with _translated():  # the library offers no way of its own
+                page = self._minio._list_multipart_uploads(self.bucket, key_marker=marker)  # noqa: SLF001
+            for each in page.uploads:
+                if each.upload_id and each.initiated_time:
+                    yield Unfinished(each.object_name, each.upload_id, each.initiated_time)
+            marker, more = page.next_key_marker, page.is_truncated
+
+    def abort(self, upload: Unfinished) -> None:
+        """Give an upload up, with all its parts."""
+        with _translated():
+            self._minio._abort_multipart_upload(self.bucket, upload.key, upload.upload_id)  # noqa: SLF001
 
     def has_backstop(self) -> bool:
         """Whether the bucket has the rule that `create_bucket` gives it."""

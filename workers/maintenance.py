@@ -197,8 +197,19 @@ def retain(services: Services) -> None:
 
 
 def survey(services: Services) -> None:
-    """Compare the store with the ledger, beside the other duties: it takes as long as the store's listing."""
-    Thread(target=attend, args=(compare, services), name="survey", daemon=True).start()
+    """Look through the store, beside the other duties: it takes as long as the store's listing."""
+
+    def look() -> None:
+        attend(abort_uploads, services)
+        attend(compare, services)
+
+    Thread(target=look, name="survey", daemon=True).start()
+
+
+def abort_uploads(services: Services) -> None:
+    """Give up uploads that nobody will end."""
+    if aborted := orphans.abort_uploads(services.storage):
+        log.info("uploads.aborted", uploads=aborted)
 
 
 def compare(services: Services) -> None:
