@@ -21,6 +21,7 @@ class TcpProxy:
         self._unanswered: bytes | None = None
         self._refuses = False
         self.answers_lost = 0
+        self.taken = 0
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.restore()
@@ -80,6 +81,7 @@ class TcpProxy:
         self._writers.add(sink)
         try:
             while chunk := await source.read(65536):
+                self.taken += len(chunk)
                 await self._flowing.wait()
                 if back and self._unanswered and self._unanswered in chunk:
                     self._unanswered = None

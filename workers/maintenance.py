@@ -1,55 +1,42 @@
-"""The scheduler process: admits what is due, takes back what was lost, sweeps what has expired, tells events.
-
-Every duty is guarded in the ledger, so that a second scheduler only looks twice.
-"""
+"""The scheduler process: does its duties, tells events, and has operators' operations done."""
 
 import signal
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
+from typing import Protocol
 
 import structlog
-from kombu.exceptions import OperationalError as BrokerDown
-from sqlalchemy.exc import SQLAlchemyError
 
-from core import (
-    admission,
-    failover,
-    files,
-    fleet,
-    history,
-    idempotency,
-    images,
-    ledger,
-    logs,
-    orphans,
-    retention,
-    users,
-    waiting_calls,
-)
+from core import admission, logs
 from core.bootstrap import Services, assemble
 from core.database import Database
-from core.errors import StoreUnavailable
-from core.operations import exports
 from core.settings import Settings
+from workers import duties
 from workers.deliveries import Deliverer
+from workers.duties import Duty
 from workers.operations import Operator
 from workers.targets import Targets
 
 TICK_SECONDS = 0.5
-SWEEP_BATCH = 500
-ADD_UP_SECONDS = 1.0
-RETAIN_SECONDS = 0.5
-DAY_SECONDS = 86_400.0
 # Of the deliverer alone: no duty waits behind receivers that all answer at once.
 CONNECTIONS = 4
+PARTING_SECONDS = 3.0
 
 log = structlog.get_logger()
 
 
+class Part(Protocol):
+    """What goes on beside the duties of the ledger. `is_at_work` is False once a bug has ended it."""
+
+    @property
+    def is_at_work(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 def run(settings: Settings) -> None:
-    """Do every duty at its pace until SIGTERM or SIGINT. Raises SystemExit where the deliverer dies before."""
+    """Do every duty at its pace until SIGTERM or SIGINT. Raises SystemExit where a part dies before."""
     logs.configure()
     services = assemble(settings)
     stop = Event()
@@ -57,46 +44,58 @@ def run(settings: Settings) -> None:
         signal.signal(signal_number, lambda *_: stop.set())
     register(services)
     telling = Database(settings.database_url, connections=CONNECTIONS)
-    deliverer = Deliverer(telling, Targets(settings.webhook_hosts))
-    deliverer.start()
-    operator = Operator(services)
-    operator.start()
+    parts: dict[str, Part] = {
+        "deliverer": Deliverer(telling, Targets(settings.webhook_hosts)),
+        "operator": Operator(services),
+        "sweeper": Sweeper(services),
+    }
+    for part in parts.values():
+        part.start()
     log.info("scheduler.ready")
-    work(services, lambda: stop.wait(TICK_SECONDS) or not deliverer.is_at_work)
-    deliverer.stop()
-    operator.stop()
+
+    def dead() -> list[str]:
+        return [name for name, part in parts.items() if not part.is_at_work]
+
+    work(services, duties.OF_THE_LEDGER, lambda: stop.wait(TICK_SECONDS) or bool(dead()))
+    died = dead()
+    for part in parts.values():
+        part.stop()
     services.close()
-    if not stop.is_set():  # a bug, whose traceback is on standard error: the next process has a deliverer again
-        log.error("deliverer.died")
+    for name in died:  # of a bug, whose traceback is on standard error: the next process has it again
+        log.error("part.died", part=name)
+    if died:
         raise SystemExit(1)
 
 
-def work(services: Services, is_over: Callable[[], bool]) -> None:
-    """Do every duty at its pace."""
-    duties = {admit: 0.5, reroute: 0.5, rescue: 2.0, take_back: 2.0, add_up: 2.0}
-    duties |= {
-        sweep: 30.0,
-        sweep_files: 30.0,
-        sweep_exports: 60.0,
-        forget: 60.0,
-        prune: 60.0,
-        retain: 15.0,
-        survey: DAY_SECONDS,
-    }
-    due = dict.fromkeys(duties, 0.0)
+def work(services: Services, paces: Mapping[Duty, float], is_over: Callable[[], bool]) -> None:
+    """Do each duty at its pace, one after the other."""
+    due = dict.fromkeys(paces, 0.0)
     while not is_over():
-        for duty, seconds in duties.items():
+        for duty, seconds in paces.items():
             if time.monotonic() >= due[duty]:
                 due[duty] = time.monotonic() + seconds
-                attend(duty, services)
+                duties.attend(duty, services)
 
 
-def attend(duty: Callable[[Services], None], services: Services) -> None:
-    """A part that is away now is tried again at the next turn."""
-    try:
-        duty(services)
-    except (SQLAlchemyError, BrokerDown, OSError, StoreUnavailable) as error:
-        log.warning("duty.failed", duty=duty.__name__, error=str(error).partition("\n")[0])
+class Sweeper:
+    """Does the duties of the store in a thread of its own: nothing else waits while the store does not answer."""
+
+    def __init__(self, services: Services) -> None:
+        self._stopping = Event()
+        given = (services, duties.OF_THE_STORE, lambda: self._stopping.wait(TICK_SECONDS))
+        self._loop = Thread(target=work, args=given, name="sweeper", daemon=True)
+
+    @property
+    def is_at_work(self) -> bool:
+        return self._loop.is_alive()
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Begin nothing new. What it is at is begun again by the next process."""
+        self._stopping.set()
+        self._loop.join(PARTING_SECONDS)
 
 
 def register(services: Services) -> None:
@@ -106,130 +105,3 @@ def register(services: Services) -> None:
             entry = services.catalog.provider(provider)
             assert entry  # the catalog names no others
             admission.register(session, provider, slots=entry.slots)
-
-
-def admit(services: Services) -> None:
-    """Start what is due: retries whose time has come, and what a change of slots lets in."""
-    for provider in services.catalog.providers:
-        services.intake.start_due(provider)
-
-
-def reroute(services: Services) -> None:
-    """Let stand-ins make what a provider that is out cannot."""
-    with services.database.transaction() as session:
-        rerouted = failover.reroute(session, services.catalog)
-    for provider, job_ids in rerouted.items():
-        log.warning("jobs.rerouted", provider=provider, jobs=[str(job_id) for job_id in job_ids])
-        services.intake.start_due(provider)
-
-
-def rescue(services: Services) -> None:
-    """Queue again what died with its worker."""
-    with services.database.transaction() as session:
-        rescued = ledger.rescue(session)
-    if rescued:
-        log.warning("jobs.rescued", jobs=[str(job_id) for job_id in rescued])
-
-
-def take_back(services: Services) -> None:
-    """Queue again what was dispatched and is in the broker no more."""
-    for provider in services.catalog.providers:
-        if services.broker.waiting(provider):
-            continue
-        with services.database.transaction() as session:
-            lost = ledger.take_back_undelivered(session, provider)
-        if lost:
-            log.warning("messages.lost", provider=provider, jobs=[str(job_id) for job_id in lost])
-
-
-def sweep(services: Services) -> None:
-    """Delete pictures whose hour is over, a batch at a time."""
-    while True:
-        with services.database.transaction() as session:
-            batch = images.expired(session, most=SWEEP_BATCH)
-        if not batch:
-            return
-        services.storage.remove(image.object_key for image in batch)
-        with services.database.transaction() as session:
-            images.mark_swept(session, [image.name for image in batch])
-        log.info("pictures.swept", pictures=len(batch))
-
-
-def sweep_files(services: Services) -> None:
-    """Delete files whose time is over, a batch at a time."""
-    while swept := files.sweep(services.database, services.storage, most=SWEEP_BATCH):
-        log.info("files.swept", files=swept)
-
-
-def sweep_exports(services: Services) -> None:
-    """Delete what operators had exported a day ago."""
-    if swept := exports.sweep(services.database, services.storage):
-        log.info("exports.swept", exports=swept)
-
-
-def add_up(services: Services) -> None:
-    """Count what happened. Where there is much of it, other duties come first after a second."""
-    until = time.monotonic() + ADD_UP_SECONDS
-    while time.monotonic() < until:
-        with services.database.transaction() as session:
-            if history.roll_up(session) < history.PORTION:
-                return
-
-
-def prune(services: Services) -> None:
-    """Drop counts of minutes that nobody looks at any more."""
-    with services.database.transaction() as session:
-        history.prune(session)
-
-
-def retain(services: Services) -> None:
-    """Drop what was kept long enough. Where there is much of it, the rest waits for the next turn."""
-    settings = services.settings
-    terms = retention.Terms(
-        jobs=timedelta(days=settings.keep_jobs_days), prompts=timedelta(days=settings.keep_prompts_days)
-    )
-    until = time.monotonic() + RETAIN_SECONDS
-    for step in retention.STEPS:
-        more = True
-        while more and time.monotonic() < until:
-            with services.database.transaction() as session:
-                more = step(session, terms)
-
-
-def survey(services: Services) -> None:
-    """Look through the store, beside the other duties: it takes as long as the store's listing."""
-
-    def look() -> None:
-        attend(abort_uploads, services)
-        attend(compare, services)
-
-    Thread(target=look, name="survey", daemon=True).start()
-
-
-def abort_uploads(services: Services) -> None:
-    """Give up uploads that nobody will end."""
-    if aborted := orphans.abort_uploads(services.storage):
-        log.info("uploads.aborted", uploads=aborted)
-
-
-def compare(services: Services) -> None:
-    """Tell of objects that no row knows, and of rows whose object is gone; removing is left to the operator."""
-    found = orphans.compare(services.database, services.storage)
-    if found.orphans or found.lost:
-        log.warning(
-            "store.differs",
-            objects=found.objects,
-            orphans=found.orphans,
-            orphan_bytes=found.orphan_bytes,
-            lost=found.lost,
-            examples=found.examples,
-        )
-
-
-def forget(services: Services) -> None:
-    """Drop what was kept to recognise calls that come again, workers that are gone, and sign-ins that are over."""
-    with services.database.transaction() as session:
-        waiting_calls.forget(session)
-        idempotency.forget(session)
-        fleet.forget(session)
-        users.forget_expired(session)

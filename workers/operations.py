@@ -35,6 +35,11 @@ class Operator:
     def start(self) -> None:
         self._loop.start()
 
+    @property
+    def is_at_work(self) -> bool:
+        """False once it has been stopped, or a bug has ended it."""
+        return self._loop.is_alive()
+
     def stop(self) -> None:
         """Go no further. What is left is taken up once its lease is over."""
         self._stopping.set()

@@ -29,7 +29,7 @@ from core.retention import Step, Terms
 from core.states import BatchStatus, OperationKind, ProviderEventKind
 from tests import builders
 from tests.stack import until
-from workers import maintenance
+from workers import duties
 
 DAY = timedelta(days=1)
 # As if all that there is had ended long ago.
@@ -211,7 +211,7 @@ def test_the_scheduler_drops_more_than_a_portion_in_its_turns(services: Services
     hurried = replace(services, settings=replace(services.settings, keep_jobs_days=-1, keep_prompts_days=-1))
 
     def all_gone() -> bool:
-        maintenance.retain(hurried)
+        duties.retain(hurried)
         return rows(services, Job) == [0]
 
     until(all_gone, "all jobs are dropped")

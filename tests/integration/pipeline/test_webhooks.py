@@ -137,7 +137,7 @@ def test_a_scheduler_whose_deliverer_has_died_of_a_bug_ends_as_failed(stack: Sta
 
     assert scheduler.wait(timeout=WITHIN) == 1
     assert "can't compare offset-naive and offset-aware datetimes" in stack.log("scheduler")
-    assert '"deliverer.died"' in stack.log("scheduler")
+    assert '"part": "deliverer", "event": "part.died"' in stack.log("scheduler")
 
 
 def break_the_table(services: Services) -> None:
