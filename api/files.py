@@ -11,7 +11,7 @@ from api import listing, uploads
 from api.file_schemas import FileDeleted, FileList, file_response
 from api.wording import not_a_member
 from core import files
-from core.batches import orders
+from core.batches import pictures
 from core.bootstrap import Services
 from core.errors import FileMissing, StoreUnavailable
 from core.files import BATCH_OUTPUT, Search
@@ -63,8 +63,7 @@ def content(services: Services, caller: Caller, file_id: str) -> Response:
     response.headers.set("Content-Disposition", "attachment", filename=file.filename)
     response.content_length = file.bytes
     if file.purpose == BATCH_OUTPUT:
-        with services.database.transaction() as session:
-            orders.renew_file(session, caller.key_id, file.id)
+        pictures.renew_all(services.database, caller.key_id, file.id)
     if file.bytes:
         response.response = services.storage.stream(file.object_key)
     return response

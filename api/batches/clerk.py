@@ -79,15 +79,22 @@ class Clerk:
         try:
             with progress.claim(self._services.database, batch_id) as mine:
                 if mine:
-                    self._handling.go_on(batch_id)
+                    self._go_on(batch_id)
         except (Stopping, Overtaken):
             log.info("batch.left", batch_id=batch_id)
         except (*UNAVAILABLE, StoreUnavailable) as error:
             log.warning("batch.put_off", batch_id=batch_id, error=_summary(error))
             self._rest_from(batch_id)
+
+    def _go_on(self, batch_id: str) -> None:
+        try:
+            self._handling.go_on(batch_id)
+        except (Stopping, Overtaken, *UNAVAILABLE, StoreUnavailable):
+            raise
         except Exception:  # a bug that one batch brings out must not keep all others waiting: ADR 0015
             log.exception("batch.stuck", batch_id=batch_id)
             self._rest_from(batch_id)
+            self._handling.give_up(batch_id)
 
     def _rest_from(self, batch_id: str) -> None:
         self._resting[batch_id] = time.monotonic() + REST_SECONDS

@@ -13,7 +13,7 @@ from api.batches.writing import Writer
 from api.envelopes import CAPS
 from api.errors import ERRORS
 from core import files, keys
-from core.batches import brake, lines, progress
+from core.batches import brake, lines, pictures, progress
 from core.batches.lines import Overtaken, Place
 from core.batches.progress import Situation
 from core.bootstrap import Services
@@ -56,6 +56,18 @@ class Handling:
             found = self._find(batch_id)
         if found.all_settled:
             self._finish(found.batch)
+
+    def give_up(self, batch_id: str) -> None:
+        """End the reading of a batch that cannot be read, once its time is over or it is cancelled.
+
+        Before that the next release may read it. What was made of it is delivered. Raises Overtaken.
+        """
+        found = self._find(batch_id)
+        if found.batch.status is BatchStatus.VALIDATING:
+            if found.overdue:
+                self._refuse(found.batch, [reading.fault(_unreadable(found.batch), line=None)])
+        elif found.unread and (found.overdue or found.batch.status is BatchStatus.CANCELLING):
+            self._break_off(found.batch, [reading.fault(_unreadable(found.batch), line=None)])
 
     def _find(self, batch_id: str) -> Situation:
         with self.services.database.single() as session:
@@ -146,6 +158,8 @@ class Handling:
         failed = batch.failed + batch.cancelled
         output = self._write(batch, "output", JobState.COMPLETED) if batch.completed else None
         errors = self._write(batch, "error", JobState.FAILED, JobState.CANCELLED) if failed else None
+        for _ in pictures.keep(self.services.database, batch):
+            self._mind_the_stop()
         lifetime = timedelta(seconds=batch.output_seconds)
         with self.services.database.transaction() as session:
             for file in filter(None, (output, errors)):
@@ -221,6 +235,10 @@ def _no_file(batch: Batch, file: File | None) -> InvalidRequest:
 
 def _lost(batch: Batch) -> InvalidRequest:
     return _unfit(batch, "its content is lost")
+
+
+def _unreadable(batch: Batch) -> InvalidRequest:
+    return _unfit(batch, "the service failed to read it to its end in time")
 
 
 def _unfit(batch: Batch, fault: str) -> InvalidRequest:

@@ -11,7 +11,7 @@ from api.batches import again, schemas
 from api.batches.schemas import BatchList, ResultList, batch_response
 from api.batches.writing import Writer
 from api.bodies import read_json
-from core.batches import brake, lines, orders
+from core.batches import brake, lines, orders, pictures
 from core.batches.orders import Search
 from core.bootstrap import Services
 from core.errors import BatchMissing, BatchUnfit
@@ -108,7 +108,7 @@ def results(services: Services, caller: Caller, batch_id: str, query: Mapping[st
         ended_through = lines.ended_through(session, batch)
         found = Writer(services, batch).page(session, after=asked["after"], most=asked["limit"] + 1)
         shown = found[: asked["limit"]]
-        orders.renew(session, [line.job_id for line, _ in shown])
+        pictures.renew(session, [line.job_id for line, _ in shown])
     return ResultList(
         object="list",
         data=[told for _, told in shown],

@@ -1,7 +1,7 @@
 """What callers ask of a batch: to be made, shown, cancelled, paused, and its results read."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -11,8 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.orm import Session, defer
 from sqlalchemy.orm.attributes import set_committed_value
 
-from core.images import LIFETIME
-from core.orm import Batch, Image, Job
+from core.orm import Batch
 from core.states import BatchStatus
 
 WINDOW = timedelta(hours=24)
@@ -21,8 +20,6 @@ TURNS = 7294
 # How long after it was made a client's automatic retry finds a batch again: the official SDKs give up sooner.
 REATTACH = timedelta(minutes=10)
 BEFORE_ITS_END = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)
-# Of a picture that was read about a moment ago no new hour begins: that would be a write for each look.
-FRESH = timedelta(minutes=1)
 # Where several batches are told at once, so many faults of each are.
 FIRST_FAULTS = "$[0 to 9]"
 
@@ -100,32 +97,6 @@ def start_cancelling(session: Session, batch_id: str) -> bool:
 def set_paused(session: Session, batch_id: str, *, paused: bool) -> bool:
     """Whether lines may start; those on the ledger follow by `brake.adjust`. False where the batch has ended."""
     return change(session, batch_id, Batch.status.in_(BEFORE_ITS_END), paused=paused)
-
-
-def renew_file(session: Session, key_id: UUID, file_id: str) -> None:
-    """Begin a new hour for the pictures whose addresses are in this file of results."""
-    _renew(
-        session,
-        Image.job_id == Job.id,
-        Job.batch_id == Batch.id,
-        Batch.output_file_id == file_id,
-        Batch.key_id == key_id,
-    )
-
-
-def renew(session: Session, job_ids: Collection[UUID]) -> None:
-    """Begin a new hour for the pictures of these lines."""
-    _renew(session, Image.job_id.in_(job_ids))
-
-
-def _renew(session: Session, *where: ColumnElement[bool]) -> None:
-    hour = func.least(Image.kept_until, func.clock_timestamp() + LIFETIME)
-    session.execute(
-        update(Image)
-        .where(*where, Image.kept_until.is_not(None), Image.swept_at.is_(None), Image.expires_at < hour - FRESH)
-        .values(expires_at=hour)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def change(session: Session, batch_id: str, *where: ColumnElement[bool], **values: object) -> bool:

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from core import money, outbox
 from core.batches.orders import change
 from core.database import Database, Given, Step, fixed, run
-from core.orm import Batch, File, Image, Job
+from core.orm import Batch, File, Job
 from core.states import BatchStatus, JobState
 
 # The class of our advisory locks on batches; any number but admission's.
@@ -185,10 +185,7 @@ def start_finalizing(session: Session, batch_id: str) -> None:
 
 
 def finish(session: Session, batch_id: str, *, output: File | None, errors: File | None) -> bool:
-    """End a batch whose results are in these files. False where it has ended: nothing is changed.
-
-    Its pictures and files are kept for so long from now on.
-    """
+    """End a batch whose results are in these files. False where it has ended: nothing is changed."""
     expired = exists().where(
         Job.batch_id == Batch.id, Job.state_in(JobState.CANCELLED), Job.settled_at >= Batch.expires_at
     )
@@ -216,12 +213,5 @@ def _end(session: Session, batch_id: str, *where: ColumnElement[bool], **values:
         .returning(*Batch.__table__.columns)
         .cte("ended")
     )
-    until = ended.c.ended_at + func.make_interval(0, 0, 0, 0, 0, 0, ended.c.output_seconds)
-    kept = (
-        update(Image)
-        .where(Image.job_id == Job.id, Job.batch_id == ended.c.id)
-        .values(kept_until=until)
-        .cte("kept")
-    )
     told = outbox.owing_batch(ended).cte("owed")
-    return session.execute(select(ended.c.id).add_cte(kept, told)).one_or_none() is not None
+    return session.execute(select(ended.c.id).add_cte(told)).one_or_none() is not None

@@ -21,6 +21,7 @@ from core.notifier import Notifier
 from core.settings import Settings
 from tests import builders
 from tests.integration.api import lives
+from tests.integration.api.batching import Submitter
 from tests.integration.api.house import House
 from tests.integration.api.lives import JOBS, Get, Owner
 
@@ -51,6 +52,13 @@ def app(services: Services) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def submitter(services: Services, client: FlaskClient) -> Submitter:
+    """A caller of batches; nothing that another test left is before it."""
+    lives.let_in(services)
+    return Submitter.make(services, client)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from api.batches.clerk import Clerk
@@ -16,7 +15,7 @@ from api.batches.reading import Reader, Row
 from core import usage
 from core.batches import lines, progress
 from core.batches.lines import Place
-from core.bootstrap import Services, assemble
+from core.bootstrap import assemble
 from core.orm import Batch, Delivery, File, Job, Posting, Webhook
 from tests import builders
 from tests.integration.api import lives
@@ -24,12 +23,6 @@ from tests.integration.api.batching import Submitter, jsonl, line
 
 CHEAP, DEAR = line("cheap"), line("dear", model="dall-e-3", size="1024x1024")
 NOTHING = Decimal(0)
-
-
-@pytest.fixture
-def submitter(services: Services, client: FlaskClient) -> Submitter:
-    lives.let_in(services)
-    return Submitter.make(services, client)
 
 
 def accepted(submitter: Submitter, *given: dict[str, Any], made: int = 0) -> str:
@@ -192,6 +185,55 @@ def test_a_bug_that_one_batch_brings_out_keeps_no_other_waiting(
     garble(submitter, stuck, "url")
     Clerk(submitter.services, Event()).look()
     assert submitter.batch(stuck)["status"] == "completed"
+
+
+@pytest.mark.parametrize("made", [0, 1])
+@pytest.mark.parametrize("ends", ["cancelled", "overdue"])
+def test_what_a_bug_keeps_from_being_read_ends_with_its_time_all_the_same(
+    submitter: Submitter, ends: str, made: int
+) -> None:
+    batch_id = accepted(submitter, CHEAP, DEAR, made=made)
+    lose_track(submitter, batch_id)
+    submitter.clerk.look()
+    meanwhile = submitter.batch(batch_id)
+
+    end_time(submitter, batch_id, ends)
+    Clerk(submitter.services, Event()).look()  # not the one that lets it rest
+    if made:
+        submitter.complete(batch_id, "cheap")
+    Clerk(submitter.services, Event()).look()
+
+    batch = submitter.batch(batch_id)
+    [fault] = batch["errors"]["data"]
+    assert (meanwhile["status"], batch["status"]) == ("in_progress", "failed")
+    assert fault["message"].endswith("the service failed to read it to its end in time.")
+    assert (batch["request_counts"]["completed"], moved(submitter, batch_id)[0]) == (made, NOTHING)
+
+
+def test_what_a_bug_keeps_from_being_validated_fails_with_its_time(submitter: Submitter) -> None:
+    batch_id = submitter.submit(jsonl(CHEAP))
+    lose_track(submitter, batch_id)
+    submitter.clerk.look()
+    meanwhile = submitter.batch(batch_id)
+
+    end_time(submitter, batch_id, "overdue")
+    Clerk(submitter.services, Event()).look()
+
+    assert (meanwhile["status"], submitter.batch(batch_id)["status"]) == ("validating", "failed")
+
+
+def lose_track(submitter: Submitter, batch_id: str) -> None:
+    """The file of a batch has a place in the store that no release of ours writes, or knows how to read."""
+    with submitter.services.database.transaction() as session:
+        session.get_one(File, session.get_one(Batch, batch_id).input_file_id).object_key = ""
+
+
+def end_time(submitter: Submitter, batch_id: str, how: str) -> None:
+    if how == "cancelled":
+        assert submitter.call(f"{batch_id}/cancel", "POST").status_code == 200
+    else:
+        with submitter.services.database.transaction() as session:
+            session.get_one(Batch, batch_id).expires_at = builders.now(session)
 
 
 def garble(submitter: Submitter, batch_id: str, response_format: str) -> None:
