@@ -3,19 +3,10 @@
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from api.batches.reading import LONGEST_TEXT, MOST_TEXT
-from core.bootstrap import Services
 from core.orm import Batch
-from tests.integration.api import lives
 from tests.integration.api.batching import BATCHES, Submitter, jsonl, line
-
-
-@pytest.fixture
-def submitter(services: Services, client: FlaskClient) -> Submitter:
-    lives.let_in(services)
-    return Submitter.make(services, client)
 
 
 def faults(batch: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,12 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from core.batches import brake, orders
-from core.bootstrap import Services
 from core.orm import Batch, Job, Provider
 from core.states import Event, JobState
 from tests import builders
@@ -18,12 +15,6 @@ from tests.stack import until
 
 # Beyond what is changed in one transaction.
 MANY = brake.HELD_AT_ONCE + 100
-
-
-@pytest.fixture
-def submitter(services: Services, client: FlaskClient) -> Submitter:
-    lives.let_in(services)
-    return Submitter.make(services, client)
 
 
 def rest(submitter: Submitter, seconds: int) -> None:

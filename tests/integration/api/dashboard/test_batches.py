@@ -3,18 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from flask.testing import FlaskClient
 
-from core.bootstrap import Services
 from core.orm import AuditEntry
 from core.states import JobState
 from tests.integration.api.batching import Submitter, line
 from tests.integration.api.dashboard.conftest import Visitor, words
-
-
-@pytest.fixture
-def submitter(services: Services, client: FlaskClient) -> Submitter:
-    return Submitter.make(services, client)
 
 
 def ended(submitter: Submitter) -> str:
