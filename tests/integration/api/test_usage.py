@@ -9,14 +9,13 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from core import submissions
+from core import job_ids
 from core.bootstrap import Services
 from core.keys import Caller
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.envelope import error_of
 
-TODAY = datetime.now(UTC).date()
 NO_CAPS = {"cap_usd": None, "cap_a_day_usd": None, "cap_a_month_usd": None, "left_usd": None}
 
 
@@ -26,7 +25,7 @@ def read(client: FlaskClient, key: str, **query: str) -> TestResponse:
 
 def submit(services: Services, caller: Caller, *, n: int = 1, days_ago: int = 0) -> UUID:
     """A job that came in so many days ago."""
-    noise = submissions.new_job_id().int % (1 << 80)
+    noise = job_ids.new_job_id().int % (1 << 80)
     moment = datetime.now(UTC) - timedelta(days=days_ago)
     job_id = UUID(int=int(moment.timestamp() * 1000) << 80 | noise)
     return services.intake.submit(builders.make_submission(services, job_id, caller, n=n))
@@ -40,7 +39,7 @@ def finish(services: Services, job_id: UUID, *, n: int) -> None:
 
 def row(*, days_ago: int = 0, **changes: Any) -> dict[str, Any]:
     """A day on which one picture was asked for."""
-    day = TODAY - timedelta(days=days_ago)
+    day = datetime.now(UTC).date() - timedelta(days=days_ago)
     usual = {"jobs": 1, "pictures": 0, "cost_usd": "0", "reserved_usd": "0.053"}
     return {"date": day.isoformat(), "model": "dall-e-2", **usual, **changes}
 
@@ -84,7 +83,7 @@ def test_the_last_thirty_days_are_told_unless_asked_otherwise(client: FlaskClien
     key, caller = builders.make_caller(services)
     for days_ago in (30, 29, 0):
         submit(services, caller, days_ago=days_ago)
-    day = (TODAY - timedelta(days=30)).isoformat()
+    day = (datetime.now(UTC).date() - timedelta(days=30)).isoformat()
 
     assert read(client, key).get_json()["data"] == [row(days_ago=29), row()]
     assert read(client, key, start=day).get_json()["data"] == [row(days_ago=30), row(days_ago=29), row()]
