@@ -38,7 +38,7 @@ def main(names: tuple[str, ...]) -> None:
     fairness    a caller and a small batch beside fifty thousand lines (only when named)
     queues      whose turn it is, from a thousand queued jobs to a million (only when named)
     batches     50,000 lines into jobs, against a COPY of the same rows, and memory (only when named)
-    dashboard   the figures of the dashboard with a million jobs in the ledger (only when named)
+    dashboard   every page of the dashboard with a million jobs in the ledger (only when named)
     profile     which functions the API's and the worker's time goes to (only when named)
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # an exception, so that all is ended

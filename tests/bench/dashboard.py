@@ -1,4 +1,4 @@
-"""How long the figures of the dashboard take with a million jobs in the ledger."""
+"""How long the pages of the dashboard take, and their figures alone, with a million jobs in the ledger."""
 
 import statistics
 import time
@@ -11,7 +11,7 @@ from core import fleet, history, pulse, standings, vitals
 from core.bootstrap import Services
 from core.history import Dimension, Scope
 from core.orm import ApiKey
-from tests.bench import million
+from tests.bench import million, pages
 from tests.bench.house import House
 from tests.bench.table import Cell, say, show
 
@@ -32,6 +32,10 @@ def measure(house: House) -> None:
         rows: list[list[Cell]] = [
             [name, *_milliseconds(services, read)] for name, read in _readers(services).items()
         ]
+        whole = pages.measure(services)
+    show(
+        f"Milliseconds of a page, of {pages.ROUNDS} first looks", ["page", "p50", "max", "statements", "kB"], whole
+    )
     show(f"Milliseconds, of {ROUNDS} runs", ["figures", "p50", "max"], rows)
 
 

@@ -1,0 +1,83 @@
+"""How long each page of the dashboard takes, with nothing of it read before."""
+
+import secrets
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import event, select
+
+from api.app import create_app
+from api.waiting import WaitingRoom
+from core import users
+from core.bootstrap import Services
+from core.orm import ApiKey, Batch, Job
+from core.states import JobState, Role
+from tests.bench.table import Cell
+
+ROUNDS = 7
+WINDOWS = ("1h", "24h", "7d", "30d")
+FILTERS = (
+    *("", "?state=queued", "?state=failed", "?state=cancelled", "?provider=midjourney", "?model=dall-e-2"),
+    *("?lane=batch", "?failure=moderated", "?min_cost=0.06", "?in_doubt=1", "?caller_gone=1", "?q=req_99"),
+)
+
+
+def measure(services: Services) -> list[list[Cell]]:
+    """Page, milliseconds (p50 and longest), statements and kilobytes of each, as an admin sees it."""
+    return [[path, *_look(services, path, token)] for token in [_sign_in(services)] for path in _paths(services)]
+
+
+def _sign_in(services: Services) -> str:
+    with services.database.transaction() as session:
+        user = users.create(session, "bench", Role.ADMIN, secrets.token_urlsafe())
+        return users.sign_in(session, user, seconds=3600).token
+
+
+def _paths(services: Services) -> list[str]:
+    with services.database.transaction() as session:
+        job_id = session.scalar(select(Job.id).where(Job.state == JobState.FAILED).limit(1))
+        batch_id = session.scalar(select(Batch.id).order_by(Batch.created_at).limit(1).offset(50))
+        key_id = session.scalar(select(ApiKey.id).order_by(ApiKey.id).limit(1))
+    return [
+        *(f"/ops/?window={window}" for window in WINDOWS),
+        *(f"/ops/jobs{query}" for query in FILTERS),
+        f"/ops/jobs?key={key_id}",
+        f"/ops/jobs?batch={batch_id}",
+        f"/ops/jobs/{job_id}",
+        *("/ops/batches", f"/ops/batches/{batch_id}", "/ops/gallery", "/ops/providers", "/ops/workers"),
+        *("/ops/keys", f"/ops/keys/{key_id}"),
+        *(f"/ops/money?window={window}" for window in WINDOWS),
+        *("/ops/webhooks", "/ops/operations", "/ops/audit"),
+    ]
+
+
+def _look(services: Services, path: str, token: str) -> list[Cell]:
+    times, sizes = [], []
+    with _counted(services) as statements:
+        for _ in range(ROUNDS):
+            # An app that remembers nothing: who looks a second time within moments is shown what was read before.
+            client = create_app(services, WaitingRoom(services.database, services.notifier)).test_client()
+            client.set_cookie("ops_session", token, path="/ops")
+            begun = time.perf_counter()
+            response = client.get(path)
+            times.append((time.perf_counter() - begun) * 1000)
+            if response.status_code != 200:
+                raise SystemExit(f"{path}: {response.status}")
+            sizes.append(len(response.data) / 1024)
+    return [statistics.median(times), max(times), len(statements) // ROUNDS, statistics.median(sizes)]
+
+
+@contextmanager
+def _counted(services: Services) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(services.database.engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(services.database.engine, "before_cursor_execute", note)
