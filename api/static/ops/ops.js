@@ -47,9 +47,11 @@ function pause() {
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && missed && !paused) { missed = false; htmx.trigger(document.body, "tick"); }
 });
-// Signed out meanwhile: the answer is the page to sign in at.
 document.addEventListener("htmx:beforeSwap", (event) => {
+  // Signed out meanwhile: the answer is the page to sign in at.
   if (!event.detail.serverResponse.includes('id="live"')) location.reload();
+  // A form was opened while the answer was under way: a morph would undo what is being filled in.
+  else if (busy()) { event.detail.shouldSwap = false; missed = true; }
 });
 
 // What its user is doing with the page survives a morph: charts are drawn, not written; ticks and folds are theirs.
