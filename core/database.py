@@ -10,10 +10,20 @@ import structlog
 from gevent import monkey
 from gevent.socket import wait_read, wait_readwrite
 from psycopg.abc import PQGen
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import ExecStatus
 from psycopg.rows import namedtuple_row
 from psycopg.waiting import Ready, Wait
-from sqlalchemy import ColumnElement, Executable, PoolProxiedConnection, create_engine, event, func, select
+from sqlalchemy import (
+    ColumnElement,
+    ExceptionContext,
+    Executable,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,6 +35,9 @@ from sqlalchemy.types import TypeEngine
 # A process waits this long for a server that does not answer at all.
 CONNECT_SECONDS = 5
 INSIST_SECONDS = 0.5
+# A process that falls silent in the middle of a transaction (frozen, or its machine gone) gives back what it has
+# locked: whoever rescues its jobs would wait for it.
+SILENT_SECONDS = 30
 
 # What Postgres being away, or every connection being in use for too long, looks like.
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
@@ -99,9 +112,14 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             isolation_level="AUTOCOMMIT",
-            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "darkroom"},
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                "application_name": "darkroom",
+                "options": f"-c idle_in_transaction_session_timeout={SILENT_SECONDS}s",
+            },
         )
         event.listen(self.engine, "checkout", _refuse_dead_connection)
+        event.listen(self.engine, "handle_error", _cut_off)
         if monkey.is_module_patched("socket"):
             event.listen(self.engine, "do_connect", _connect_green)
         self._singles = sessionmaker(self.engine, expire_on_commit=False)
@@ -239,8 +257,16 @@ def _translated(step: Step | None = None) -> Iterator[None]:
     """What SQLAlchemy would raise for a Postgres that is away; anything else is a bug, and stays loud."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, IdleInTransactionSessionTimeout) as error:
         raise OperationalError(step and step.statement.text.decode(), {}, error) from error
+
+
+def _cut_off(context: ExceptionContext) -> OperationalError | None:
+    """A transaction that was silent for too long has lost its server; psycopg counts that among our bugs."""
+    error = context.original_exception
+    if not isinstance(error, IdleInTransactionSessionTimeout):
+        return None
+    return OperationalError(context.statement, context.parameters, error)
 
 
 def _refuse_dead_connection(connection: psycopg.Connection[Any], *_: object) -> None:

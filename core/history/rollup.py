@@ -25,10 +25,8 @@ from core.orm import Base, CallCount, FailureCount, History, JobEvent, Watermark
 from core.states import Grain
 
 PORTION = 5000
-# An event may have been written a moment before its transaction shows that it writes.
+# The clock may be set back while events are being written.
 MARGIN = timedelta(seconds=2)
-# A transaction that takes longer than this is waited for no more.
-LONGEST_LAG = timedelta(seconds=60)
 
 _WATERMARK = "history"
 
@@ -50,16 +48,15 @@ def roll_up(session: Session) -> int:
 
 _TAKE__WATERMARK = select(Watermark.position).where(Watermark.name == _WATERMARK).with_for_update(skip_locked=True)
 
-# Ids are given in the order of time, yet not committed in it: up to here, all are there that ever will be.
+# Ids are given in the order of time, yet not committed in it: up to here, all are there that ever will be. Whoever
+# writes events has locked their table for that before the first gets its id, and until it commits.
 _HORIZON = text("""
-SELECT greatest(
-    least(min(xact_start), clock_timestamp()) - CAST(:margin AS interval),
-    clock_timestamp() - CAST(:longest_lag AS interval)
-)
-FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND backend_xid IS NOT NULL
+SELECT least(min(coalesce(xact_start, '-infinity')), statement_timestamp()) - CAST(:margin AS interval)
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE relation = 'job_events'::regclass AND mode = 'RowExclusiveLock' AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND pid <> pg_backend_pid()
-""").bindparams(margin=MARGIN, longest_lag=LONGEST_LAG)
+""").bindparams(margin=MARGIN)
 
 _NEXT = (
     select(JobEvent.id, JobEvent.at)

@@ -16,7 +16,7 @@ from core.errors import Failure, FailureKind
 from core.history import Dimension, FlowBin, Scope, rollup
 from core.images import Picture
 from core.ledger import Claim
-from core.orm import History, JobEvent
+from core.orm import History, JobEvent, Provider
 from core.states import CallOutcome, Event, Grain
 from tests import builders
 from tests.stack import until
@@ -115,6 +115,15 @@ def test_an_event_of_a_transaction_that_commits_late_is_not_lost(services: Servi
     assert read(services, history.roll_up) == 2
     [row] = read(services, history.totals).jobs
     assert (row.retried, row.rescued) == (1, 1)
+
+
+def test_who_writes_something_else_for_long_holds_nothing_up(services: Services) -> None:
+    with services.database.transaction() as busy:
+        busy.execute(update(Provider).values(slots=7))
+        builders.make_job(services, admit=False)
+        until(lambda: read(services, history.lag) > rollup.MARGIN, "old enough")
+
+        assert read(services, history.roll_up) == 1
 
 
 def test_two_schedulers_do_not_count_the_same_events(services: Services) -> None:
