@@ -9,7 +9,7 @@ _PULSE = select(
     select(func.coalesce(func.max(JobEvent.id), 0)).scalar_subquery(),
     select(func.coalesce(func.max(AuditEntry.id), 0)).scalar_subquery(),
     # Of those under way: one that ends is no longer among them.
-    select(func.coalesce(func.sum(Operation.done + Operation.failed + Operation.skipped + 1), 0))
+    select(func.coalesce(func.sum(Operation.done + Operation.skipped + 1), 0))
     .where(Operation.ended_at.is_(None))
     .scalar_subquery(),
 )

@@ -23,6 +23,7 @@ class Event(StrEnum):
     RESCUED = "rescued"
     HANDED_OVER = "handed_over"
     REROUTED = "rerouted"
+    LANE_CHANGED = "lane_changed"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -149,6 +150,7 @@ MOVES: dict[Event, tuple[tuple[JobState, ...], JobState]] = {
     Event.RESCUED: ((JobState.RUNNING,), JobState.QUEUED),
     Event.HANDED_OVER: ((JobState.RUNNING,), JobState.QUEUED),
     Event.REROUTED: ((JobState.QUEUED,), JobState.QUEUED),
+    Event.LANE_CHANGED: ((JobState.QUEUED,), JobState.QUEUED),
     Event.COMPLETED: ((JobState.RUNNING,), JobState.COMPLETED),
     Event.FAILED: ((JobState.RUNNING,), JobState.FAILED),
     Event.CANCELLED: (LIVE, JobState.CANCELLED),

@@ -14,7 +14,7 @@ from core.generation import GenerationRequest, ResponseFormat, Size
 from core.images import Picture
 from core.keys import Caller, KeyLimits
 from core.ledger import Claim
-from core.orm import Job, Provider
+from core.orm import Job, JobEvent, Provider
 from core.states import Event, JobState
 from core.submissions import Submission
 
@@ -144,9 +144,13 @@ def state_of(services: Services, job_id: UUID) -> JobState:
     return job_of(services, job_id).state
 
 
-def events_of(services: Services, job_id: UUID) -> list[Event]:
+def history_of(services: Services, job_id: UUID) -> list[JobEvent]:
     with services.database.transaction() as session:
-        return [event.event for event in results.history(session, job_id)]
+        return results.history(session, job_id)
+
+
+def events_of(services: Services, job_id: UUID) -> list[Event]:
+    return [event.event for event in history_of(services, job_id)]
 
 
 def now(session: Session) -> datetime:

@@ -1,5 +1,7 @@
 """`darkroom jobs`: what became of a job, and calling one off."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import click
@@ -24,10 +26,17 @@ def show_job(job_id: UUID) -> None:
             raise click.ClickException(f"there is no job {job_id}")
         click.echo(f"{job.id}  {job.state}  {job.model} by {job.provider}  request {job.request_id}")
         for event in results.history(session, job_id):
-            detail = f"  {event.detail['kind']}: {event.detail['message']}" if event.detail else ""
+            detail = f"  {_told(event.detail)}" if event.detail else ""
             click.echo(f"{event.at:%Y-%m-%d %H:%M:%S.%f}  attempt {event.attempt}  {event.event}{detail}")
         for call in calls.of_job(session, job_id):
             click.echo(f"{call.sent_at:%Y-%m-%d %H:%M:%S.%f}  attempt {call.attempt}  call {call.outcome}")
+
+
+def _told(detail: Mapping[str, Any]) -> str:
+    """Why it failed; else who did what."""
+    if "kind" in detail:
+        return f"{detail['kind']}: {detail['message']}"
+    return ", ".join(f"{name} {value}" for name, value in detail.items())
 
 
 @jobs.command("cancel")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core import money, submissions
 from core.catalog import Catalog, Model
@@ -14,12 +14,14 @@ from core.errors import CapReached
 from core.generation import GenerationRequest, Size
 from core.job_ids import new_job_id
 from core.offers import ANY
-from core.orm import Job
+from core.orm import ApiKey, Job
 from core.states import Door
 from core.submissions import Submission
 
 NO_MODEL = "the catalog has no such model now"
 NO_PROMPT = "its prompt is not kept any more"
+REVOKED = "its key was revoked"
+EXPIRED = "its key has expired"
 CAPS: Mapping[str, str] = {
     "cap": "the key's cap is reached",
     "cap_a_day": "the key's cap a day is reached",
@@ -36,8 +38,10 @@ def fitted(model: Model, *, size: Size, quality: str) -> tuple[Size, str] | None
     return (size, able) if able in prices else None
 
 
-def was_retried(session: Session, job_id: UUID) -> bool:
-    return session.scalar(select(Job.id).where(Job.retry_of == job_id).limit(1)) is not None
+def was_retried(job_id: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Whether there is a job that was made of this one."""
+    retry = aliased(Job)
+    return exists(select(retry.id).where(retry.retry_of == job_id))
 
 
 def record(session: Session, catalog: Catalog, job: Job, model: Model | None) -> str | None:
@@ -47,6 +51,8 @@ def record(session: Session, catalog: Catalog, job: Job, model: Model | None) ->
     """
     if model is None:
         return NO_MODEL
+    if reason := _shut_out(session, job.key_id, model):
+        return reason
     if not job.request["prompt"]:
         return NO_PROMPT
     request = _request(GenerationRequest.from_json(job.request), model)
@@ -55,9 +61,20 @@ def record(session: Session, catalog: Catalog, job: Job, model: Model | None) ->
     submission = _submission(job, request, model)
     recording = submissions.recording(submission, slots=catalog.calls(model, request.n))
     if not run(session, recording):
-        return _reason(session, submission)
+        return _no_room(session, submission)
     session.execute(update(Job).where(Job.id == submission.job_id).values(retry_of=job.id))
     return None
+
+
+def _shut_out(session: Session, key_id: UUID, model: Model) -> str | None:
+    """Why the key itself could not ask for it by now."""
+    expired = (ApiKey.expires_at <= func.clock_timestamp()).label("expired")
+    key = session.execute(select(ApiKey.revoked_at, expired, ApiKey.models).where(ApiKey.id == key_id)).one()
+    if key.revoked_at:
+        return REVOKED
+    if key.expired:
+        return EXPIRED
+    return None if key.models is None or model.id in key.models else f"its key may not use {model.id}"
 
 
 def _request(asked: GenerationRequest, model: Model) -> GenerationRequest | None:
@@ -89,6 +106,6 @@ def _submission(job: Job, request: GenerationRequest, model: Model) -> Submissio
     )
 
 
-def _reason(session: Session, submission: Submission) -> str:
+def _no_room(session: Session, submission: Submission) -> str:
     refusal = money.refusal(session, submission.key_id, submission.price)
     return CAPS[refusal.cap] if isinstance(refusal, CapReached) else "the key has too many jobs in flight"

@@ -20,8 +20,8 @@ from core.states import OperationKind, OperationState
 from core.storage import Storage
 
 KEPT = timedelta(days=1)
-# A spreadsheet takes a cell that begins so for a formula, and does what it says.
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes a cell that begins so for a formula, and does what it says: also in full width (U+FF1D, …).
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Stopped(Exception):

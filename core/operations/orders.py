@@ -1,19 +1,21 @@
 """What operators have done to many jobs: foreseen, ordered, looked at, stopped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import audit
 from core.catalog import Catalog
 from core.errors import DarkroomError
 from core.generation import Size
-from core.operations.again import fitted
+from core.job_ids import new_job_id
+from core.operations.again import fitted, was_retried
 from core.operations.selections import Selection
 from core.orm import Operation
 from core.searches.matches import guard, matching
@@ -32,6 +34,10 @@ FORMATS = ("csv", "jsonl")
 
 class OperationRefused(DarkroomError):
     """An operation that makes no sense. `args` holds why."""
+
+
+class Dearer(DarkroomError):
+    """The operation would cost more by now than whoever ordered it was shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +63,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be done, and to which jobs."""
+    """What is to be done, and to which jobs; at the cost of so many dollars `at_most`, where that is agreed.
+
+    By its `id` an order that is placed twice is known.
+    """
 
     kind: OperationKind
     selection: Selection
     options: Options = Options()
+    at_most: Decimal | None = None
+    id: UUID = field(default_factory=new_job_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,8 @@ def preview(session: Session, catalog: Catalog, order: Order) -> Preview:
     guard(session)
     looked_at, search = order.selection.look(STATES[order.kind])
     job, meant = looked_at.rows.c, matching(looked_at, search)
+    if order.kind is OperationKind.RETRY:
+        meant.append(~was_retried(job.id))
     asked = [job.state, job.model, *(job.request[name].astext for name in ("size", "quality"))]
     jobs, pictures = func.count().filter(*meant), func.sum(job.request["n"].as_integer()).filter(*meant)
     groups = session.execute(select(*asked, jobs, pictures, func.count()).group_by(*asked)).all()
@@ -102,23 +115,28 @@ def _unit_price(catalog: Catalog, order: Order, state: JobState, *asked: str) ->
 
 
 def place(session: Session, catalog: Catalog, order: Order, *, actor: str, why: str | None = None) -> UUID:
-    """Have it done in the background, to jobs that are there now. Audited. Raises OperationRefused."""
+    """Have it done in the background, to jobs that are there now: once, however often it is placed. Audited.
+
+    Raises OperationRefused, and Dearer.
+    """
     foreseen = preview(session, catalog, order)
-    operation = Operation(
-        kind=order.kind,
-        actor=actor,
-        why=why or None,
-        selection=order.selection.to_json(),
-        options=order.options.to_json(),
-        total=foreseen.total,
-        cost=foreseen.cost,
+    if order.at_most is not None and foreseen.cost > order.at_most:
+        raise Dearer
+    detail = {
+        "selection": order.selection.to_json(),
+        "options": order.options.to_json(),
+        "total": foreseen.total,
+    }
+    placed = (
+        insert(Operation)
+        .values(id=order.id, kind=order.kind, actor=actor, why=why or None, cost=foreseen.cost, **detail)
+        .on_conflict_do_nothing()
+        .returning(Operation.id)
     )
-    session.add(operation)
-    session.flush()
-    detail = {"selection": operation.selection, "options": operation.options, "total": foreseen.total}
-    subject = f"operation {operation.id}"
-    audit.record(session, actor=actor, action=f"jobs.{order.kind}", subject=subject, why=why, detail=detail)
-    return operation.id
+    if session.execute(placed).one_or_none():
+        action, subject = f"jobs.{order.kind}", f"operation {order.id}"
+        audit.record(session, actor=actor, action=action, subject=subject, why=why, detail=detail)
+    return order.id
 
 
 def _check(catalog: Catalog, order: Order) -> None:

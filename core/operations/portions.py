@@ -7,8 +7,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import Catalog
-from core.operations.deeds import DEEDS, Done
-from core.operations.orders import STATES, Options, end
+from core.operations.deeds import DEEDS, UNSUITED, Done
+from core.operations.orders import STATES, end
 from core.operations.selections import Selection
 from core.orm import Operation
 from core.searches.matches import Look
@@ -59,11 +59,11 @@ def advance(session: Session, catalog: Catalog, operation: Operation, portion: L
     )
     if held is None:
         return None
-    done = DEEDS[held.kind](session, catalog, portion.ids, Options.from_json(held.options))
-    failed = done.reasons.total()
+    done = DEEDS[held.kind](session, catalog, held, portion.ids)
+    skipped = len(portion.ids) - done.done
+    done.reasons[UNSUITED[held.kind]] += skipped - done.reasons.total()
     held.done += done.done
-    held.failed += failed
-    held.skipped += len(portion.ids) - done.done - failed
+    held.skipped += skipped
     held.reasons = dict(Counter(held.reasons) + done.reasons)
     held.position = portion.last
     held.lease_until = func.clock_timestamp() + LEASE

@@ -62,8 +62,8 @@ class Operation(Base):
 
     To those that `selection` names: ids, or a search as its page's address has it. It goes on after `position`,
     the last job that it has done; `total` and `cost` are what was foreseen when it was ordered, in jobs and
-    dollars; `reasons` counts, in words, why it could not be done to some; `result` is the object in the store
-    that an export was written to.
+    dollars; `reasons` counts, in words, why it was not done to those that were `skipped`; `result` is the object
+    in the store that an export was written to.
     """
 
     __tablename__ = "operations"
@@ -83,7 +83,6 @@ class Operation(Base):
     total: Mapped[int]
     cost: Mapped[Decimal] = mapped_column(server_default="0")
     done: Mapped[int] = mapped_column(server_default="0")
-    failed: Mapped[int] = mapped_column(server_default="0")
     skipped: Mapped[int] = mapped_column(server_default="0")
     reasons: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     position: Mapped[UUID | None]

@@ -108,7 +108,6 @@ def upgrade() -> None:
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("cost", sa.Numeric(), server_default="0", nullable=False),
         sa.Column("done", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("failed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("skipped", sa.Integer(), server_default="0", nullable=False),
         sa.Column(
             "reasons", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
@@ -235,7 +234,7 @@ def upgrade() -> None:
         op.f("ck_job_events_event"),
         "job_events",
         "event IN ('recorded', 'admitted', 'claimed', 'message_lost', 'retried', 'rescued', 'handed_over', "
-        "'rerouted', 'completed', 'failed', 'cancelled')",
+        "'rerouted', 'lane_changed', 'completed', 'failed', 'cancelled')",
     )
     op.drop_constraint(op.f("fk_postings_job_id"), "postings", type_="foreignkey")
     op.drop_constraint(op.f("fk_postings_batch_id"), "postings", type_="foreignkey")
