@@ -11,7 +11,19 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, delete, exists, func, select, text, true, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    ScalarSelect,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core import history
@@ -31,8 +43,9 @@ from core.orm import (
     ProviderEvent,
     WaitingCall,
     Watermark,
+    one_of,
 )
-from core.states import SETTLED, Event
+from core.states import SETTLED, DeliveryState, Event
 
 PORTION = 200
 # One in five or so ends a job.
@@ -89,9 +102,11 @@ _WORDLESS = """jsonb_set(request #- '{extras,negative_prompt}', '{prompt}', '""'
 # An aggregate rather than NOT EXISTS: looked up job by job, where a merge of both tables would read all pictures.
 _SWEPT = select(func.bool_and(Image.swept_at.is_not(None))).where(Image.job_id == Job.id).scalar_subquery()
 
+_PENDING = literal_column(one_of("deliveries.state", (DeliveryState.PENDING,)), Boolean)
+
 
 def drop_jobs(session: Session, terms: Terms) -> bool:
-    """Drop jobs that ended long ago, the oldest first, unless a picture of theirs is in the store."""
+    """Drop jobs that ended long ago, the oldest first, unless a picture is in the store or an event is owed."""
     if history.lag(session) > UNCOUNTED:
         return False
     old = (
@@ -99,6 +114,7 @@ def drop_jobs(session: Session, terms: Terms) -> bool:
         .where(Job.id < _id_ago(terms.jobs), Job.state_in(*SETTLED), Job.settled_at < _ago(terms.jobs))
         .where(func.coalesce(_SWEPT, true()))
         .where(~exists().where(Batch.id == Job.batch_id, Batch.ended_at.is_(None)))
+        .where(~exists().where(Delivery.job_id == Job.id, _PENDING))
         .order_by(Job.id)
         .limit(PORTION)
         .with_for_update(skip_locked=True)
@@ -122,11 +138,12 @@ _HANGS_ON_JOBS = (
 
 
 def drop_batches(session: Session, terms: Terms) -> bool:
-    """Drop batches that ended long ago, once their jobs are gone."""
+    """Drop batches that ended long ago, once their jobs are gone and their ends are told."""
     old = (
         select(Batch.id)
         .where(Batch.created_at < _ago(terms.jobs), Batch.ended_at < _ago(terms.jobs))
         .where(~exists().where(Job.batch_id == Batch.id))
+        .where(~exists().where(Delivery.batch_id == Batch.id, _PENDING))
         .order_by(Batch.created_at)
         .limit(PORTION)
     )

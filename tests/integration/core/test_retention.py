@@ -26,7 +26,7 @@ from core.orm import (
     Watermark,
 )
 from core.retention import Step, Terms
-from core.states import BatchStatus, OperationKind, ProviderEventKind
+from core.states import BatchStatus, DeliveryState, OperationKind, ProviderEventKind
 from tests import builders
 from tests.stack import until
 from workers import duties
@@ -89,7 +89,8 @@ def test_a_job_goes_with_all_that_hangs_on_it_and_its_money_stays(services: Serv
     job_id = complete(services)
     key_id = builders.job_of(services, job_id).key_id
     name = IdempotencyKey(key_id=key_id, name="mine", fingerprint=job_id, job_id=job_id)
-    told = Delivery(key_id=key_id, url="https://example.com", event="job.completed", job_id=job_id)
+    ended = {"state": DeliveryState.DELIVERED, "ended_at": func.now()}
+    told = Delivery(key_id=key_id, url="https://example.com", event="job.completed", job_id=job_id, **ended)
     add(services, name, told)
     add(services, DeliveryTry(delivery_id=told.id, seconds=0.1, status=200))
     postings = rows(services, Posting)
@@ -112,6 +113,23 @@ def test_what_is_young_live_or_has_a_picture_in_the_store_stays(services: Servic
         jobs = session.scalars(select(Job.id).order_by(Job.id)).all()
     assert jobs[:2] == [unswept, live]
     assert len(jobs) == 3
+
+
+def test_what_its_owner_is_still_to_be_told_stays(services: Services) -> None:
+    job_id = complete(services)
+    key_id = builders.job_of(services, job_id).key_id
+    add(services, batch_of(key_id, "batch_1"))
+    owed = {"key_id": key_id, "url": "https://example.com"}
+    add(services, Delivery(event="job.completed", job_id=job_id, **owed))
+    add(services, Delivery(event="batch.completed", batch_id="batch_1", **owed))
+
+    do(services, OVER)
+    assert rows(services, Job, Batch, Delivery) == [1, 1, 2]
+
+    with services.database.transaction() as session:
+        session.execute(update(Delivery).values(state=DeliveryState.DELIVERED, ended_at=func.now()))
+    do(services, OVER)
+    assert rows(services, Job, Batch, Delivery) == [0, 0, 0]
 
 
 def test_nothing_goes_before_it_is_added_up(services: Services) -> None:
