@@ -7,7 +7,7 @@ from api.job_schemas import Described, Dollars
 from core.errors import FailureKind
 from core.meters import WorkerState
 from core.standings import Standing
-from core.states import BatchStatus, Lane
+from core.states import BatchStatus, Lane, Part
 
 
 class QueueStats(Described):
@@ -27,6 +27,12 @@ class RateStats(Described):
     remaining: int
     reset_seconds: float
     """In how many seconds there are more."""
+
+
+class AllowanceStats(RateStats):
+    """A provider's own rate limit, as the headers of its answers told `age_seconds` ago."""
+
+    age_seconds: float
 
 
 class DurationStats(Described):
@@ -70,6 +76,8 @@ class WindowStats(Described):
     cancelled: int
     retried: int
     rescued: int
+    handed_over: int
+    """Attempts whose worker was told to end, and left the job to another one."""
     pictures: int
     charged_usd: Dollars
     success_rate: float | None
@@ -88,19 +96,26 @@ class ProviderStats(Described):
     slots_running: int
     slots_dispatched: int
     rate: RateStats | None
-    """Null where it has none, or Redis is away."""
+    """That which Darkroom keeps to; null where it has none, or Redis is away."""
+    allowance: AllowanceStats | None
+    """Null where the provider tells none."""
     workers: int
     """How many worker processes take its jobs."""
     queues: dict[Lane, QueueStats]
     in_doubt_usd: Dollars
     """Of calls whose answer was lost, of jobs of the last two days."""
+    in_doubt_seconds: float
+    """For how long the first of them has been in doubt."""
     last_hour: WindowStats
     last_day: WindowStats
 
 
 class WorkerStats(Described):
+    """A process behind the front end; schedulers and clerks have no provider."""
+
     name: str
-    provider: str
+    part: Part
+    provider: str | None
     host: str
     version: str
     state: WorkerState

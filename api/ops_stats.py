@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.dashboard.glass import Glass
 from api.ops_schemas import (
+    AllowanceStats,
     DurationStats,
     FailureStats,
     LatencyStats,
@@ -24,7 +25,7 @@ from api.ops_schemas import (
 )
 from core import history, meters
 from core.bootstrap import Services
-from core.fleet import Member
+from core.fleet import Allowance, Member
 from core.history import Dimension, FailureGroup, Latencies, Outcomes, Quantiles
 from core.meters import Meters, WorkerState
 from core.rates import Standing
@@ -32,7 +33,7 @@ from core.standings import ProviderStanding
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOTHING = Outcomes(
-    **dict.fromkeys(("recorded", "started", "retried", "rescued"), 0),
+    **dict.fromkeys(("recorded", "started", "retried", "rescued", "handed_over"), 0),
     **dict.fromkeys(("completed", "failed", "refused", "cancelled", "pictures"), 0),
     charged=Decimal(0),
 )
@@ -96,14 +97,27 @@ def _provider(
         slots_running=each.running,
         slots_dispatched=each.dispatched,
         rate=RateStats(limit=left.most, remaining=left.left, reset_seconds=left.reset_seconds) if left else None,
+        allowance=_allowance(seen.allowances.get(each.name)),
         workers=own.count(WorkerState.HEALTHY),
         queues={
             lane: QueueStats(depth=queue.depth, more=queue.more, oldest_seconds=queue.oldest)
             for lane, queue in each.queues.items()
         },
         in_doubt_usd=seen.money.in_doubt.get(each.name, Decimal(0)),
+        in_doubt_seconds=seen.money.doubt_ages.get(each.name, 0.0),
         last_hour=_window(each.name, hour),
         last_day=_window(each.name, day),
+    )
+
+
+def _allowance(told: Allowance | None) -> AllowanceStats | None:
+    if told is None:
+        return None
+    return AllowanceStats(
+        limit=told.most,
+        remaining=told.left,
+        reset_seconds=told.reset.total_seconds(),
+        age_seconds=told.age.total_seconds(),
     )
 
 
@@ -136,6 +150,7 @@ def _worker(member: Member) -> WorkerStats:
     worker = member.worker
     return WorkerStats(
         name=worker.name,
+        part=worker.part,
         provider=worker.provider,
         host=worker.host,
         version=worker.version,

@@ -1,7 +1,9 @@
 """A provider's standing, the same for all workers: asked to wait, in trouble, taken out, tried again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -22,10 +24,11 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.errors import FailureKind
 from core.orm import Closed, Provider, ProviderEvent, table_of
@@ -132,7 +135,9 @@ def report_success(session: Session, provider: str) -> bool:
     return session.execute(_REPORT_SUCCESS, {"provider_name": provider}).one_or_none() is not None
 
 
-def history(session: Session, provider: str, most: int = 50) -> Sequence[ProviderEvent]:
-    """What befell a provider, the last first."""
-    told = select(ProviderEvent).where(ProviderEvent.provider == provider)
-    return session.scalars(told.order_by(ProviderEvent.id.desc()).limit(most)).all()
+def history(session: Session, most: int = 50) -> Mapping[str, Sequence[ProviderEvent]]:
+    """What befell each provider, the last first, at most so much of each; nothing of those that were well."""
+    own = select(ProviderEvent).where(ProviderEvent.provider == Provider.name)
+    latest = aliased(ProviderEvent, own.order_by(ProviderEvent.id.desc()).limit(most).lateral("latest"))
+    told = select(latest).join_from(Provider, latest, true()).order_by(latest.provider, latest.id.desc())
+    return {name: list(events) for name, events in groupby(session.scalars(told), attrgetter("provider"))}

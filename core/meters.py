@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import admission, fleet, history, listeners, standings, vitals
 from core.catalog import Catalog
-from core.fleet import Member
+from core.fleet import Allowance, Member
 from core.listeners import Debt
 from core.orm import Batch
 from core.rates import Rates, Standing
@@ -36,12 +36,13 @@ class WorkerState(StrEnum):
 class Meters:
     """`rates` are those that operators gave providers in place of the catalog's; `batches` are those under way.
 
-    Of the workers, those that ended when they were told to are left out. `tellings` are of the last hour, lags in
-    seconds.
+    `allowances` are what providers say of their own limits. Of the workers, those that ended when told to are left
+    out. `tellings` are of the last hour, lags in seconds.
     """
 
     providers: Sequence[ProviderStanding]
     rates: Mapping[str, str | None]
+    allowances: Mapping[str, Allowance]
     workers: Sequence[Member]
     batches: Mapping[BatchStatus, int]
     money: Money
@@ -57,6 +58,7 @@ def read(session: Session) -> Meters:
     return Meters(
         providers=standings.providers(session),
         rates={provider.name: provider.rate for provider in admission.providers(session)},
+        allowances=fleet.allowances(session),
         workers=[member for member in fleet.every(session) if not member.ended],
         batches=_batches(session),
         money=vitals.money(session),

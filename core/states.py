@@ -129,6 +129,14 @@ class ProviderEventKind(StrEnum):
     THROTTLED = "throttled"
 
 
+class Part(StrEnum):
+    """What a process behind the front end is for."""
+
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+    CLERK = "clerk"
+
+
 class Grain(StrEnum):
     """The span of time that counts are added up over."""
 

@@ -24,6 +24,7 @@ NOTHING = (None, "", "auto")
 class Milestone(StrEnum):
     """What is no move of the job and has its time all the same."""
 
+    RECEIVED = "received"
     SENT = "sent"
     ACCEPTED = "accepted"
     ARRIVED = "arrived"
@@ -69,7 +70,10 @@ class Timeline:
     @property
     def stages(self) -> list[Stage]:
         """Its whole way, in order of time."""
-        stages = sorted((*self._moves(), *self._of_calls(), *self._of_pictures(), *self._told()), key=_moment)
+        stages = sorted(
+            (*self._received(), *self._moves(), *self._of_calls(), *self._of_pictures(), *self._told()),
+            key=_moment,
+        )
         before = [stages[0].at, *(stage.at for stage in stages)]
         return [
             Stage(stage.what, stage.at, stage.at - last, stage.attempt, stage.facts)
@@ -109,6 +113,11 @@ class Timeline:
     def left(self, image: Image) -> timedelta:
         """How long its address still holds."""
         return max(image.expires_at - self.now, timedelta())
+
+    def _received(self) -> Iterator[Stage]:
+        """A line was asked for with its batch, and recorded when the clerk came to it; others are both at once."""
+        if self.batch:
+            yield Stage(Milestone.RECEIVED, self.batch.created_at, facts={"batch": self.batch.id})
 
     def _moves(self) -> Iterator[Stage]:
         for event in self.events:

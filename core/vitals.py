@@ -9,24 +9,31 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from core import fleet, history, standings
+from core import caps, fleet, history, standings
+from core.caps import Course
 from core.history import Dimension, Outcomes
-from core.orm import ApiKey, Budget, Worker
+from core.orm import ApiKey, Batch, Budget
 from core.standings import MOST, ProviderStanding
+from core.states import Part
 
-# Success is that of the last minutes, what keys are refused that of the last hour.
+# Success is that of the last minutes, what keys are refused that of the last hour, what is usual that of a week.
 LATELY = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
+WEEK_DAYS = 7
 # Calls of jobs that came in longer ago are no longer held to be in doubt.
 RECENT = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """In dollars: `reserved` for jobs under way; `in_doubt` by provider, for what it may have charged."""
+    """In dollars: `reserved` for jobs under way; `in_doubt` by provider, for what it may have charged.
+
+    `doubt_ages` are for how many seconds the first of these has been in doubt, by provider.
+    """
 
     reserved: Decimal
     in_doubt: Mapping[str, Decimal]
+    doubt_ages: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +46,22 @@ class Tellings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vitals:
-    """`workers` is how many processes take jobs of each provider; those it does not name have none.
+    """`workers` is how many processes take jobs of each provider, `parts` how many there are of each part at all.
 
-    `outcomes` are of the last five minutes by provider, `of_keys` of the last hour by the id of a key, `key_names`
-    what these are called. Lags are in seconds.
+    `outcomes` are of the last five minutes by provider, `of_hour` and `of_week` of longer; `of_keys` of the last
+    hour by the id of a key, `key_names` what these are called. `batches` have not ended. Lags are in seconds.
     """
 
     providers: Sequence[ProviderStanding]
     workers: Mapping[str, int]
+    parts: Mapping[Part, int]
+    batches: int
     outcomes: Mapping[str, Outcomes]
+    of_hour: Mapping[str, Outcomes]
+    of_week: Mapping[str, Outcomes]
     of_keys: Mapping[str, Outcomes]
     key_names: Mapping[str, str]
+    running_out: Sequence[Course]
     money: Money
     tellings: Tellings
     history_lag: float
@@ -58,12 +70,16 @@ class Vitals:
 
 def look(session: Session) -> Vitals:
     of_keys = history.outcomes(session, history.lately(session, HOUR), Dimension.KEY)
+    at_work = fleet.at_work(session)
     return Vitals(
         providers=standings.providers(session),
-        workers=_workers(session),
-        outcomes=history.outcomes(session, history.lately(session, LATELY), Dimension.PROVIDER),
+        workers={provider: number for (_, provider), number in at_work.items() if provider},
+        parts={part: sum(number for (each, _), number in at_work.items() if each is part) for part in Part},
+        batches=session.scalars(select(func.count()).where(Batch.ended_at.is_(None))).one(),
+        **_outcomes(session),
         of_keys=of_keys,
         key_names=_names(session, of_keys),
+        running_out=caps.running_out(session),
         money=money(session),
         tellings=tellings(session, HOUR),
         history_lag=history.lag(session).total_seconds(),
@@ -71,10 +87,14 @@ def look(session: Session) -> Vitals:
     )
 
 
-def _workers(session: Session) -> dict[str, int]:
-    at_work = (Worker.seen_at > func.clock_timestamp() - fleet.LOST, ~Worker.quiet, ~Worker.stopping)
-    found = select(Worker.provider, func.count().label("processes")).where(*at_work).group_by(Worker.provider)
-    return {row.provider: row.processes for row in session.execute(found)}
+def _outcomes(session: Session) -> dict[str, Mapping[str, Outcomes]]:
+    """Of providers. The week is counted by days, of which there are few."""
+    stretches = {
+        "outcomes": history.lately(session, LATELY),
+        "of_hour": history.lately(session, HOUR),
+        "of_week": history.days(session, WEEK_DAYS),
+    }
+    return {name: history.outcomes(session, bins, Dimension.PROVIDER) for name, bins in stretches.items()}
 
 
 def _names(session: Session, of_keys: Mapping[str, Outcomes]) -> dict[str, str]:
@@ -85,14 +105,20 @@ def _names(session: Session, of_keys: Mapping[str, Outcomes]) -> dict[str, str]:
 def money(session: Session) -> Money:
     """Doubt is told of the jobs of the last two days."""
     reserved = session.scalars(select(func.coalesce(func.sum(Budget.reserved), 0))).one()
-    doubts = session.execute(_IN_DOUBT, {"recent": -RECENT})
-    return Money(reserved, {row.provider: row.in_doubt for row in doubts})
+    doubts = session.execute(_IN_DOUBT, {"recent": -RECENT}).all()
+    return Money(
+        reserved,
+        in_doubt={row.provider: row.in_doubt for row in doubts},
+        doubt_ages={row.provider: row.age for row in doubts},
+    )
 
 
 # Ids begin with their time. The limit is for a house in which everything has gone wrong.
 _IN_DOUBT = text("""
-SELECT provider, sum(unit_price * pictures) AS in_doubt FROM (
-    SELECT call.provider, jobs.unit_price, cardinality(call.positions) AS pictures
+SELECT provider, sum(unit_price * pictures) AS in_doubt,
+    extract(epoch FROM clock_timestamp() - min(ended_at))::float AS age
+FROM (
+    SELECT call.provider, call.ended_at, jobs.unit_price, cardinality(call.positions) AS pictures
     FROM provider_calls AS call JOIN jobs ON jobs.id = call.job_id
     WHERE call.outcome = 'unknown' AND call.job_id >= (SELECT uuidv7(CAST(:recent AS interval)))
     LIMIT 10000

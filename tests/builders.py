@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import func, insert, literal, select, true
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from core.generation import GenerationRequest, ResponseFormat, Size
 from core.images import Picture
 from core.keys import Caller, KeyLimits
 from core.ledger import Claim
-from core.orm import Job, JobEvent, Provider
+from core.orm import Batch, Job, JobEvent, Provider
 from core.states import Event, JobState
 from core.submissions import Submission
 
@@ -96,6 +96,22 @@ def copy(services: Services, job_id: UUID, number: int, **changed: Any) -> None:
     )
     with services.database.transaction() as session:
         session.execute(insert(Job).from_select(columns, source))
+
+
+def add_batch(session: Session, key_id: UUID) -> Batch:
+    """One whose file nobody has read yet."""
+    batch = Batch(
+        id=f"batch_{uuid4().hex}",
+        key_id=key_id,
+        endpoint="/v1/images/generations",
+        completion_window="24h",
+        input_file_id="file-1",
+        request_id="req_test",
+        output_seconds=3600,
+        expires_at=func.now() + timedelta(hours=23),
+    )
+    session.add(batch)
+    return batch
 
 
 def claim(services: Services, job_id: UUID, *, worker: str = "worker-1") -> Claim:

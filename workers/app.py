@@ -1,26 +1,23 @@
 """One Celery worker process: the pool of one provider."""
 
 import logging
-import os
-import secrets
 import signal
-import socket
-from importlib.metadata import version
 
 import structlog
 from celery import signals
 from celery.worker import state
 
-from core import logs
+from core import logs, processes
 from core.bootstrap import assemble
 from core.broker import RENDER_TASK
 from core.database import Database
 from core.fleet import Process
 from core.settings import Settings
+from core.states import Part
 from workers import tasks
 from workers.executor import Executor
 from workers.handover import Handover
-from workers.heartbeat import Heartbeat
+from workers.heartbeat import Heartbeat, Report
 from workers.providers import registry
 from workers.steering import Steering
 
@@ -34,15 +31,14 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
     """
     logs.configure()
     services = assemble(settings)
-    process = _this_process(provider, concurrency)
+    process = processes.this(Part.WORKER, provider=provider, concurrency=concurrency)
     adapter = registry.build(provider, settings, connections=concurrency)
     executor = Executor(services, adapter, name=provider, worker=process.name)
     steering = Steering(provider, executor.pacing)
     heartbeat = Heartbeat(
         Database(settings.database_url, connections=1),
         process,
-        running=executor.running,
-        done=_done,
+        report=lambda: Report(executor.running(), _done(), adapter.told),
         obey=steering.obey,
     )
     handover = Handover(executor, heartbeat, seconds=settings.handover_seconds)
@@ -77,19 +73,6 @@ def _arguments(process: Process) -> list[str]:
         "--without-mingle",
         "--loglevel=INFO",
     ]
-
-
-def _this_process(provider: str, concurrency: int) -> Process:
-    host, pid = socket.gethostname(), os.getpid()
-    return Process(
-        name=f"{provider}@{host}:{pid}:{secrets.token_hex(4)}",
-        provider=provider,
-        celery_name=f"{provider}-{pid}@{host}",
-        host=host,
-        pid=pid,
-        version=version("darkroom"),
-        concurrency=concurrency,
-    )
 
 
 def _done() -> int:

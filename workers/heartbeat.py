@@ -1,31 +1,37 @@
 """Says that a worker process is there, so that nobody takes its jobs over; and hears what is wanted of it."""
 
-import os
-import resource
-import sys
+import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import timedelta
 from threading import Event, Thread
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import fleet, ledger
+from core import fleet, ledger, processes
 from core.database import Database
-from core.fleet import Load, Orders, Process
-
-BEAT_SECONDS = ledger.LEASE.total_seconds() / 4
+from core.fleet import Allowance, Load, Orders, Process
+from workers.providers.allowances import Told
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The jobs that a worker process is at, how many it has worked off, and what its provider `told` last."""
+
+    running: Collection[UUID]
+    done: int
+    told: Told | None
 
 
 class Heartbeat:
     """Beats in a thread of its own until the process ends.
 
-    What `running` no longer names loses its lease, whatever its state says; `done` counts what the process has
-    worked off; `obey` is given the orders that each beat brings back.
+    What its `report` no longer names as running loses its lease, whatever its state says; `obey` is given the
+    orders that each beat brings back.
     """
 
     def __init__(
@@ -33,15 +39,13 @@ class Heartbeat:
         database: Database,
         process: Process,
         *,
-        running: Callable[[], Collection[UUID]],
-        done: Callable[[], int],
+        report: Callable[[], Report],
         obey: Callable[[Orders], None],
     ) -> None:
         """The `database` is for beats alone: they must not queue behind hundreds of jobs that settle at once."""
         self._database = database
         self._process = process
-        self._running = running
-        self._done = done
+        self._report = report
         self._obey = obey
         self._stopping = False
         self._now = Event()
@@ -60,22 +64,28 @@ class Heartbeat:
                 self._obey(self.beat())
             except SQLAlchemyError as error:
                 log.warning("heartbeat.missed", error=str(error).partition("\n")[0])
-            self._now.wait(BEAT_SECONDS)
+            self._now.wait(fleet.BEAT_SECONDS)
             self._now.clear()
 
     def beat(self) -> Orders:
         """Beat once. Raises SQLAlchemyError."""
-        job_ids = self._running()
-        load = Load(running=len(job_ids), jobs_done=self._done(), rss=resident_bytes(), stopping=self._stopping)
+        report = self._report()
+        load = Load(
+            rss=processes.resident_bytes(),
+            stopping=self._stopping,
+            running=len(report.running),
+            jobs_done=report.done,
+            allowance=_allowance(report.told),
+        )
         with self._database.transaction() as session:
-            if job_ids:
-                ledger.extend_leases(session, self._process.name, job_ids)
+            if report.running:
+                ledger.extend_leases(session, self._process.name, report.running)
             return fleet.beat(session, self._process, load)
 
 
-def resident_bytes() -> int:
-    """The memory of this process; the most that it ever had where the system tells no more."""
-    with suppress(OSError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+def _allowance(told: Told | None) -> Allowance | None:
+    if told is None:
+        return None
+    age = time.monotonic() - told.at
+    reset = timedelta(seconds=told.reset_seconds - age)
+    return Allowance(told.most, told.left, reset=reset, age=timedelta(seconds=age))

@@ -8,9 +8,10 @@ from typing import Protocol
 
 import structlog
 
-from core import admission, logs
+from core import admission, fleet, logs, states
 from core.bootstrap import Services, assemble
 from core.database import Database
+from core.processes import Presence
 from core.settings import Settings
 from workers import duties
 from workers.deliveries import Deliverer
@@ -56,10 +57,18 @@ def run(settings: Settings) -> None:
     def dead() -> list[str]:
         return [name for name, part in parts.items() if not part.is_at_work]
 
-    work(services, duties.OF_THE_LEDGER, lambda: stop.wait(TICK_SECONDS) or bool(dead()))
+    presence = Presence(services.database, states.Part.SCHEDULER)
+
+    def beat(_: Services) -> None:
+        presence.beat()
+
+    # A duty like the others: nobody who is stuck in one of them says that all is well.
+    paces = {beat: fleet.BEAT_SECONDS, **duties.OF_THE_LEDGER}
+    work(services, paces, lambda: stop.wait(TICK_SECONDS) or bool(dead()))
     died = dead()
     for part in parts.values():
         part.stop()
+    presence.end()
     services.close()
     for name in died:  # of a bug, whose traceback is on standard error: the next process has it again
         log.error("part.died", part=name)

@@ -7,19 +7,22 @@ time sees to a batch.
 import gc
 import signal
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Collection
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 
 import structlog
 
 from api.batches.handling import Handling, Stopping
-from core import logs
+from core import fleet, logs
 from core.batches import progress
 from core.batches.lines import Overtaken
 from core.bootstrap import Services, assemble
 from core.database import UNAVAILABLE
 from core.errors import StoreUnavailable
+from core.processes import Presence
 from core.settings import Settings
+from core.states import Part
 
 # Batches that one process is at work on at once; a small one need not wait for a large one.
 HANDS = 4
@@ -39,11 +42,16 @@ def run(settings: Settings) -> None:
         signal.signal(signal_number, lambda *_: stop.set())
     clerk = Clerk(services, stop)
     gc.freeze()  # lines come by the ten thousand: what is here to stay need not be looked through for each lot
+    presence = Presence(services.database, Part.CLERK, concurrency=HANDS)
     with ThreadPoolExecutor(HANDS) as hands:
         working = [hands.submit(clerk.work) for _ in range(HANDS)]
         log.info("clerk.ready")
-        ended, _ = wait(working, return_when=FIRST_COMPLETED)
+        ended: Collection[Future[None]] = ()
+        while not ended:
+            presence.beat()
+            ended, _ = wait(working, timeout=fleet.BEAT_SECONDS, return_when=FIRST_COMPLETED)
         stop.set()  # a hand that failed ends the process, which is started again
+    presence.end()
     services.close()
     for each in ended:
         each.result()

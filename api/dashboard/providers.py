@@ -9,8 +9,9 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from api.dashboard import overview
 from api.dashboard.visits import Visit
-from core import admission, audit, breaker, history, meters, standings
+from core import admission, audit, breaker, fleet, history, meters, standings
 from core.catalog import Catalog
+from core.fleet import Allowance
 from core.history import Dimension, Latencies, Outcomes
 from core.orm import Provider, ProviderEvent
 from core.rates import Standing
@@ -25,7 +26,10 @@ Change = Callable[[Session, str], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A provider as its card shows it. `catalog_rate` holds where operators have chosen none."""
+    """A provider as its card shows it. `catalog_rate` holds where operators have chosen none.
+
+    `headroom` is what is left of the rate that we keep to, `allowance` of the limit that the provider tells.
+    """
 
     row: Provider
     standing: ProviderStanding
@@ -33,6 +37,7 @@ class Seen:
     outcomes: Outcomes | None
     latencies: Latencies | None
     headroom: Standing | None
+    allowance: Allowance | None
     catalog_rate: str | None
     fallbacks: Mapping[str, Sequence[str]]
 
@@ -84,16 +89,18 @@ def _read(visit: Visit) -> list[Seen]:
         standing = standings.providers(session)
         outcomes = history.outcomes(session, hour, Dimension.PROVIDER)
         latencies = history.latencies_by_provider(session, hour)
-        events = {name: breaker.history(session, name, MOST_EVENTS) for name in rows}
+        events = breaker.history(session, MOST_EVENTS)
+        allowances = fleet.allowances(session)
     headroom = meters.headroom(visit.services.rates, catalog, {name: row.rate for name, row in rows.items()})
     return [
         Seen(
             row=rows[each.name],
             standing=each,
-            events=events[each.name],
+            events=events.get(each.name, ()),
             outcomes=outcomes.get(each.name),
             latencies=latencies.get(each.name),
             headroom=headroom.get(each.name),
+            allowance=allowances.get(each.name),
             catalog_rate=entry.rate if (entry := catalog.provider(each.name)) else None,
             fallbacks=_fallbacks(catalog, each.name),
         )

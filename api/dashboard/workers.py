@@ -1,4 +1,4 @@
-"""/ops/workers: which worker processes there are, what each is at, and which are to take no new jobs."""
+"""/ops/workers: which processes there are behind the front end, what each is at, and which take no new jobs."""
 
 from collections.abc import Sequence
 

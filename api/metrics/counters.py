@@ -14,6 +14,7 @@ JOBS = {
     "darkroom_jobs_started": ("Jobs whose first attempt began.", "started"),
     "darkroom_job_retries": ("Attempts that failed and are followed by another one.", "retried"),
     "darkroom_job_rescues": ("Attempts whose worker fell silent: leases that were lost.", "rescued"),
+    "darkroom_job_handovers": ("Attempts whose worker ended, and left the job to another one.", "handed_over"),
     "darkroom_pictures": ("Pictures of jobs that have ended.", "pictures"),
     "darkroom_charged_dollars": ("What jobs that have ended came to, by our prices.", "charged"),
 }

@@ -11,16 +11,18 @@ from core.listeners import LOOKED_AT
 from core.meters import Meters, WorkerState
 from core.rates import Standing as Headroom
 from core.standings import Standing
-from core.states import BatchStatus
+from core.states import BatchStatus, Part
 
 
 def collect(seen: Meters, headroom: Mapping[str, Headroom]) -> Iterator[Metric]:
     yield from _queues(seen)
     yield from _providers(seen)
     yield from _rates(headroom)
+    yield from _allowances(seen)
     yield from _money(seen)
     yield from _webhooks(seen)
     yield _workers(seen)
+    yield _processes(seen)
     yield gauge(
         "darkroom_batches",
         "Batches that have not ended, by how far they are.",
@@ -97,6 +99,28 @@ def _rates(headroom: Mapping[str, Headroom]) -> Iterator[Metric]:
     )
 
 
+def _allowances(seen: Meters) -> Iterator[Metric]:
+    told = seen.allowances.items()
+    yield gauge(
+        "darkroom_provider_allowance_calls",
+        "The provider's own rate limit, by the headers of its answers, where it tells one.",
+        ("provider",),
+        (((provider,), allowance.most) for provider, allowance in told),
+    )
+    yield gauge(
+        "darkroom_provider_allowance_left_calls",
+        "What is left of it, as was told last; all of it once the time to its reset is over.",
+        ("provider",),
+        (((provider,), allowance.left) for provider, allowance in told),
+    )
+    yield gauge(
+        "darkroom_provider_allowance_reset_seconds",
+        "How long until all of it is there again.",
+        ("provider",),
+        (((provider,), allowance.reset.total_seconds()) for provider, allowance in told),
+    )
+
+
 def _money(seen: Meters) -> Iterator[Metric]:
     yield gauge(
         "darkroom_reserved_dollars",
@@ -109,6 +133,12 @@ def _money(seen: Meters) -> Iterator[Metric]:
         "Price of the pictures of calls whose answer was lost: of jobs of the last two days, by our prices.",
         ("provider",),
         (((each.name,), float(seen.money.in_doubt.get(each.name, 0))) for each in seen.providers),
+    )
+    yield gauge(
+        "darkroom_in_doubt_seconds",
+        "For how long the first of these calls has been in doubt; 0 where none is.",
+        ("provider",),
+        (((each.name,), seen.money.doubt_ages.get(each.name, 0.0)) for each in seen.providers),
     )
 
 
@@ -134,11 +164,21 @@ def _webhooks(seen: Meters) -> Iterator[Metric]:
 
 
 def _workers(seen: Meters) -> Metric:
-    found = Counter((member.worker.provider, meters.state_of(member)) for member in seen.workers)
-    providers = {*(each.name for each in seen.providers), *(provider for provider, _ in found)}
+    found = Counter((member.worker.provider or "", meters.state_of(member)) for member in seen.workers)
+    providers = {*(each.name for each in seen.providers), *(provider for provider, _ in found)} - {""}
     return gauge(
         "darkroom_workers",
         "Worker processes, by what they are up to; the lost are forgotten after a day.",
         ("provider", "state"),
         (((provider, state), found[provider, state]) for provider in sorted(providers) for state in WorkerState),
+    )
+
+
+def _processes(seen: Meters) -> Metric:
+    found = Counter((member.worker.part, meters.state_of(member)) for member in seen.workers)
+    return gauge(
+        "darkroom_processes",
+        "Schedulers and clerks, by what they are up to; the lost are forgotten after a day.",
+        ("part", "state"),
+        (((part, state), found[part, state]) for part in (Part.SCHEDULER, Part.CLERK) for state in WorkerState),
     )

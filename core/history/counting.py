@@ -158,6 +158,7 @@ def _jobs(facts: CTE) -> Iterator[ColumnElement[Any]]:
         "started": and_(event == Event.CLAIMED, facts.c.attempt == 1),
         "retried": event == Event.RETRIED,
         "rescued": event == Event.RESCUED,
+        "handed_over": event == Event.HANDED_OVER,
         "completed": event == Event.COMPLETED,
         "failed": event == Event.FAILED,
         "refused": and_(event == Event.FAILED, facts.c.kind.in_(_REFUSALS)),

@@ -16,8 +16,8 @@ from core.orm import CallCount, FailureCount, History
 from core.states import CallOutcome
 
 _SUMMED = (
-    *("recorded", "started", "retried", "rescued", "completed", "failed", "refused", "cancelled"),
-    *("pictures", "charged"),
+    *("recorded", "started", "retried", "rescued", "handed_over"),
+    *("completed", "failed", "refused", "cancelled", "pictures", "charged"),
 )
 
 
@@ -29,6 +29,7 @@ class Outcomes:
     started: int
     retried: int
     rescued: int
+    handed_over: int
     completed: int
     failed: int
     refused: int

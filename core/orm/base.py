@@ -35,6 +35,7 @@ from core.states import (
     Lane,
     OperationKind,
     OperationState,
+    Part,
     ProviderEventKind,
     Role,
 )
@@ -88,6 +89,7 @@ class Base(DeclarativeBase):
         Grain: Closed(Grain),
         OperationKind: Closed(OperationKind),
         OperationState: Closed(OperationState),
+        Part: Closed(Part),
         ProviderEventKind: Closed(ProviderEventKind),
         Role: Closed(Role),
     }

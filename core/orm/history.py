@@ -16,10 +16,11 @@ from core.states import CallOutcome, Grain, Lane, ProviderEventKind
 class History(Base):
     """What came of the jobs of a key for a model, in a minute, an hour, a day, and ever.
 
-    `started` counts first attempts; `refused` those of `failed` whose prompt was refused. The arrays count, by the
-    buckets of core/history, how long jobs waited for their first attempt, how long providers took, how long
-    storing took, and how long jobs took in all; beside each is the sum of its seconds. Rows whose `key_id` is all
-    zeros are of all keys together: what does not ask for keys costs the same whatever their number.
+    `started` counts first attempts, `handed_over` those that a worker left to another one; `refused` those of
+    `failed` whose prompt was refused. The arrays count, by the buckets of core/history, how long jobs waited for
+    their first attempt, how long providers took, how long storing took, and how long jobs took in all; beside each
+    is the sum of its seconds. Rows whose `key_id` is all zeros are of all keys together: what does not ask for
+    keys costs the same whatever their number.
     """
 
     __tablename__ = "history"
@@ -35,6 +36,7 @@ class History(Base):
     started: Mapped[int] = mapped_column(server_default="0")
     retried: Mapped[int] = mapped_column(server_default="0")
     rescued: Mapped[int] = mapped_column(server_default="0")
+    handed_over: Mapped[int] = mapped_column(server_default="0")
     completed: Mapped[int] = mapped_column(server_default="0")
     failed: Mapped[int] = mapped_column(server_default="0")
     refused: Mapped[int] = mapped_column(server_default="0")

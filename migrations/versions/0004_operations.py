@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("started", sa.Integer(), server_default="0", nullable=False),
         sa.Column("retried", sa.Integer(), server_default="0", nullable=False),
         sa.Column("rescued", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("handed_over", sa.Integer(), server_default="0", nullable=False),
         sa.Column("completed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("refused", sa.Integer(), server_default="0", nullable=False),
@@ -171,8 +172,9 @@ def upgrade() -> None:
     op.create_table(
         "workers",
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("provider", sa.Text(), nullable=False),
-        sa.Column("celery_name", sa.Text(), nullable=False),
+        sa.Column("part", sa.Text(), server_default="worker", nullable=False),
+        sa.Column("provider", sa.Text(), nullable=True),
+        sa.Column("celery_name", sa.Text(), nullable=True),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -182,6 +184,10 @@ def upgrade() -> None:
         sa.Column("rss", sa.BigInteger(), nullable=False),
         sa.Column("quiet", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("stopping", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("allowance", sa.Integer(), nullable=True),
+        sa.Column("allowance_left", sa.Integer(), nullable=True),
+        sa.Column("allowance_reset_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("allowance_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column(
             "started_at",
             postgresql.TIMESTAMP(timezone=True),
@@ -193,6 +199,14 @@ def upgrade() -> None:
             postgresql.TIMESTAMP(timezone=True),
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
+        ),
+        sa.CheckConstraint("part IN ('worker', 'scheduler', 'clerk')", name=op.f("ck_workers_part")),
+        sa.CheckConstraint(
+            "(part = 'worker') = (provider IS NOT NULL)", name=op.f("ck_workers_only_workers_have_a_provider")
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(allowance, allowance_left, allowance_reset_at, allowance_at) IN (0, 4)",
+            name=op.f("ck_workers_allowance_is_whole"),
         ),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
     )

@@ -94,6 +94,16 @@ def test_a_picture_comes_as_png_at_the_size_ordered(simulator: Simulator, order:
     assert [charge["n"] for charge in simulator.charges()] == [1]
 
 
+def test_what_polls_say_of_its_rate_limit_is_kept(simulator: Simulator) -> None:
+    adapter = build(simulator.address)
+
+    make(adapter, ORDER)
+
+    assert adapter.told
+    assert (adapter.told.most, adapter.told.left) == (1200, 1199)
+    assert 0 < adapter.told.reset_seconds <= 60
+
+
 def test_ultra_draws_its_own_four_million_pixels(simulator: Simulator) -> None:
     image = Image.open(BytesIO(make(build(simulator.address), replace(ULTRA, size=Size(1792, 1024)))[0].data))
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from core.generation import Size
 from tests.providers.conformance import Conformance, Refusal
+from tests.providers.customer import make
 from tests.providers.simulator import Simulator
 from tests.providers.upstream import Upstream, answer
 from tests.providers.wire_conformance import KEY, PATIENT, PROMPT
@@ -56,6 +57,14 @@ class OpenAIConformance(Conformance):
 
     def build(self, address: str, limits: Limits = PATIENT) -> OpenAI:
         return build(address, limits)
+
+    def test_what_it_says_of_its_rate_limit_is_kept(self, simulator: Simulator) -> None:
+        adapter = self.build(simulator.address)
+
+        make(adapter, self.order)
+
+        assert adapter.told
+        assert (adapter.told.most, adapter.told.left, adapter.told.reset_seconds) == (500, 499, 0.12)
 
 
 class TestGptImage(OpenAIConformance):

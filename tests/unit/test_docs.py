@@ -7,13 +7,13 @@ import pytest
 
 from api.errors import FAILURES
 from core import breaker, catalog_file
+from core.fleet import BEAT_SECONDS
 from core.ledger import DELIVERY, LEASE
 from core.offers import Timeouts
 from tests import errors_page
 from tests.errors_page import Kind
 from workers import retries, standing
 from workers.errand import OUTCOMES
-from workers.heartbeat import BEAT_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 from core import admission, alerts, checkups, fleet, orphans, vitals
 from core.alerts import Severity
 from core.bootstrap import Services
+from core.states import Part
+from core.vitals import Vitals
 from workers.doctor.findings import Finding, broken, ok, warning
 
 
@@ -15,7 +17,9 @@ def check(services: Services) -> Iterator[Finding]:
     with services.database.transaction() as session:
         yield from _providers(session, services.catalog.providers)
         yield from _batches(session)
-        found = alerts.raised(vitals.look(session))
+        seen = vitals.look(session)
+    yield from _parts(seen)
+    found = alerts.raised(seen)
     for alert in found:
         judge = broken if alert.severity is Severity.CRITICAL else warning
         yield judge("house", alert.says, alert.advice)
@@ -34,6 +38,15 @@ def _providers(session: Session, names: Sequence[str]) -> Iterator[Finding]:
             yield ok("workers", f"{at_work[name]} of {name}")
         else:
             yield broken("workers", f"none of {name}", f"start `darkroom worker --provider {name}`")
+
+
+def _parts(seen: Vitals) -> Iterator[Finding]:
+    """Where none is at work and something waits for it, an alert says so."""
+    for part in (Part.SCHEDULER, Part.CLERK):
+        if seen.parts[part]:
+            yield ok(part, f"{seen.parts[part]} at work")
+    if not (seen.parts[Part.CLERK] or seen.batches):
+        yield warning(Part.CLERK, "none at work: a batch would wait for one", "start `darkroom clerk`")
 
 
 def _batches(session: Session) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.generation import Size
+from workers.providers.allowances import Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ class Pending:
 
 class Provider(ABC):
     pictures_per_call: int = 1
+    # What it said last of its own rate limit, if it ever does.
+    told: Told | None = None
 
     @abstractmethod
     def submit(self, order: Order) -> Delivered | Accepted:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from workers.providers import allowances
 from workers.providers.base import Accepted, Delivered, Order, Pending, Provider, RawPicture
 from workers.providers.bfl_orders import body
 from workers.providers.downloads import Downloads
@@ -63,6 +64,7 @@ class BlackForestLabs(Provider):
         # A picture's address lives for ten minutes; where that is over, another poll signs it anew.
         for _ in range(2):
             answer = self._downloads.fetch(handle["polling_url"], headers=self._key)
+            self.told = allowances.read(answer.headers) or self.told
             if _status(_told(answer)) != "Ready":
                 return _pending(answer, handle)
             sample = self._sample(answer)

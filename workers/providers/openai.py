@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from core.generation import Size
+from workers.providers import allowances
 from workers.providers.base import Delivered, Order, Provider
 from workers.providers.http import Client
 from workers.providers.openai_answers import pictures
@@ -30,6 +31,7 @@ class OpenAI(Provider):
         native = order.upstream_model.startswith("dall-e")
         body = _dall_e(order) if native else _gpt_image(order)
         answer = self._client.post("/images/generations", body)
+        self.told = allowances.read(answer.headers) or self.told
         return Delivered(pictures(answer, made_from=None if native else body["prompt"]))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.offers import Dialect
+from workers.providers import allowances
 from workers.providers.base import Delivered, Order, Provider
 from workers.providers.http import Client
 from workers.providers.openai_answers import pictures
@@ -24,7 +25,9 @@ class OpenAICompatible(Provider):
 
     def submit(self, order: Order) -> Delivered:
         """Pictures are always asked for in base64: an address would be one more host to trust, and may be gone."""
-        return Delivered(pictures(self._client.post("/images/generations", self._body(order))))
+        answer = self._client.post("/images/generations", self._body(order))
+        self.told = allowances.read(answer.headers) or self.told
+        return Delivered(pictures(answer))
 
 
 def _openai(order: Order) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,11 +15,15 @@ from sqlalchemy import event, update
 
 from api.app import create_app
 from api.waiting import WaitingRoom
-from core import admission, calls, ledger
+from core import admission, calls, fleet, ledger, processes
 from core.bootstrap import Services, assemble
 from core.errors import FailureKind
+from core.fleet import Allowance, Load
+from core.ledger import Claim
 from core.orm import Image, Job
+from core.processes import Presence
 from core.settings import Settings
+from core.states import Part
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.house import House
@@ -97,13 +102,15 @@ def test_whoever_prefers_openmetrics_gets_it(client: FlaskClient, admin: dict[st
 
 
 def live(services: Services, owner: Owner) -> None:
-    """One job completes after a retry and a rescue, one fails, one is refused, and one waits."""
+    """One job completes after a retry, a rescue and a hand-over, one fails, one is refused, and one waits."""
     done = lives.start(services, lives.begin(services, owner, n=2))
     lives.put_off(services, done)
     builders.make_due(services, done.job_id)
     builders.claim(services, done.job_id)
     builders.lose_lease(services, done.job_id)
     rescue(services)
+    builders.make_due(services, done.job_id)
+    hand_over(services, builders.claim(services, done.job_id))
     builders.make_due(services, done.job_id)
     done = builders.claim(services, done.job_id)
     lives.land(services, done, 0, 1)
@@ -118,6 +125,11 @@ def rescue(services: Services) -> None:
         ledger.rescue(session)
 
 
+def hand_over(services: Services, claim: Claim) -> None:
+    with services.database.transaction() as session:
+        assert ledger.hand_over(session, claim)
+
+
 def test_counters_rise_as_jobs_go_through_the_house(
     owner: Owner, services: Services, scrape: Callable[[], Scrape]
 ) -> None:
@@ -127,7 +139,8 @@ def test_counters_rise_as_jobs_go_through_the_house(
             each: found("darkroom_jobs_settled_total", outcome=each, **DALL_E)
             for each in ("completed", "failed", "refused", "cancelled")
         }
-        names = ("jobs_recorded", "jobs_started", "job_retries", "job_rescues", "pictures", "charged_dollars")
+        names = [f"job{each}" for each in ("s_recorded", "s_started", "_retries", "_rescues", "_handovers")]
+        names += ["pictures", "charged_dollars"]
         return outcomes | {name: found(f"darkroom_{name}_total", **DALL_E) for name in names}
 
     live(services, owner)
@@ -145,6 +158,7 @@ def test_counters_rise_as_jobs_go_through_the_house(
         "jobs_started": 3,
         "job_retries": 1,
         "job_rescues": 1,
+        "job_handovers": 1,
         "pictures": 2,
         "charged_dollars": 0.106,
     }
@@ -193,6 +207,7 @@ def test_failures_and_calls_are_told_by_what_they_were(
     assert found("darkroom_job_failures_total", kind="unknown", **DALL_E) >= 1
     assert found("darkroom_provider_calls_total", outcome="unknown", **DALL_E) >= 1
     assert found("darkroom_in_doubt_dollars", provider="openai") > 0
+    assert found("darkroom_in_doubt_seconds", provider="openai") > 0
 
 
 def test_what_waits_and_what_runs_is_told_now(
@@ -233,6 +248,23 @@ def test_a_provider_has_one_standing(services: Services, scrape: Callable[[], Sc
     with services.database.transaction() as session:
         admission.resume(session, "openai")
     assert standing() == ["healthy"]
+
+
+def test_processes_and_what_they_were_told_are_told(services: Services, scrape: Callable[[], Scrape]) -> None:
+    Presence(services.database, Part.SCHEDULER).beat()
+    worker = processes.this(Part.WORKER, provider="openai")
+    told = Allowance(500, 120, reset=timedelta(seconds=30), age=timedelta(0))
+    with services.database.transaction() as session:
+        fleet.beat(session, worker, Load(rss=1, stopping=False, allowance=told))
+
+    found = scrape()
+
+    assert found("darkroom_processes", part="scheduler", state="healthy") == 1
+    assert found("darkroom_processes", part="clerk") == 0
+    assert found("darkroom_workers", state="healthy") == found("darkroom_workers", provider="openai") == 1
+    assert found("darkroom_provider_allowance_calls", provider="openai") == 500
+    assert found("darkroom_provider_allowance_left_calls", provider="openai") == 120
+    assert 0 < found("darkroom_provider_allowance_reset_seconds", provider="openai") <= 30
 
 
 def test_pictures_past_their_time_are_a_lag(

@@ -1,14 +1,19 @@
 """/v1/ops/stats: the figures of the house for people's own dashboards."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 
+from core import fleet, processes
 from core.bootstrap import Services
 from core.errors import FailureKind
+from core.fleet import Allowance, Load
 from core.orm import Worker
+from core.processes import Presence
+from core.states import Part
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.envelope import error_of
@@ -67,13 +72,21 @@ def test_workers_money_and_lags_are_told(client: FlaskClient, services: Services
     with services.database.transaction() as session:
         session.execute(insert(Worker).values(**row, name="a", rss=7, running=2))
         session.execute(insert(Worker).values(**row, name="b", rss=7, quiet=True))
+        told = Allowance(500, 120, reset=timedelta(seconds=30), age=timedelta(0))
+        this = processes.this(Part.WORKER, provider="openai")
+        fleet.beat(session, this, Load(rss=8, stopping=True, allowance=told))
+    Presence(services.database, Part.SCHEDULER).beat()
 
     found = read(client, admin)
 
-    assert [(each["name"], each["state"], each["memory_bytes"]) for each in found["workers"]] == [
-        ("a", "healthy", 7),
-        ("b", "quiet", 7),
+    workers = [(each["part"], each["provider"], each["state"]) for each in found["workers"]]
+    assert workers == [
+        *(("worker", "openai", state) for state in ("healthy", "quiet", "stopping")),
+        ("scheduler", None, "healthy"),
     ]
+    assert [each["memory_bytes"] for each in found["workers"]][:3] == [7, 7, 8]
+    for provider in found["providers"]:
+        assert (provider["allowance"]["limit"], provider["allowance"]["remaining"]) == (500, 120)
     assert [each["workers"] for each in found["providers"]] in ([], [1])
     assert found["webhooks"] == {
         "pending": 0,

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from core import breaker
 from core.bootstrap import Services
@@ -33,7 +34,7 @@ def pause(services: Services, duration: timedelta = SOON) -> None:
 
 def told(services: Services, most: int = 50) -> list[tuple[ProviderEventKind, dict[str, Any] | None]]:
     with services.database.transaction() as session:
-        return [(event.event, event.detail) for event in breaker.history(session, "openai", most)]
+        return [(event.event, event.detail) for event in breaker.history(session, most).get("openai", [])]
 
 
 def rest_is_over(services: Services) -> None:
@@ -97,3 +98,23 @@ def test_a_longer_wish_is_told_anew_and_one_of_our_own_is_not(services: Services
     pause(services)
 
     assert told(services) == [(ProviderEventKind.THROTTLED, {"seconds": 20})]
+
+
+def test_what_befell_all_providers_is_read_at_once_the_latest_of_each(services: Services) -> None:
+    builders.register(services, provider="bfl")
+    builders.register(services, provider="stability")
+    for provider in ("openai", "bfl"):
+        with services.database.transaction() as session:
+            breaker.pause(session, provider, SOON)
+            breaker.pause(session, provider, 2 * SOON)
+    statements: list[str] = []
+
+    with services.database.transaction() as session:
+        event.listen(session.connection(), "before_cursor_execute", lambda *given: statements.append(given[2]))
+        found = breaker.history(session, 1)
+
+    assert len(statements) == 1
+    assert {name: [each.detail for each in events] for name, events in found.items()} == {
+        "openai": [{"seconds": 40}],
+        "bfl": [{"seconds": 40}],
+    }

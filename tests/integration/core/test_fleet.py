@@ -1,15 +1,19 @@
 """The worker processes as the ledger knows them."""
 
+import os
 from datetime import timedelta
+from typing import Any
 
 from core import admission, fleet
 from core.bootstrap import Services
-from core.fleet import Load, Member, Orders, Process
+from core.fleet import Allowance, Load, Member, Orders, Process
 from core.orm import Worker
+from core.processes import Presence
+from core.states import Part
 from tests import builders
 
 
-def beat(services: Services, name: str = "w1", *, running: int = 0, stopping: bool = False) -> Orders:
+def beat(services: Services, name: str = "w1", *, told: Allowance | None = None, **facts: Any) -> Orders:
     process = Process(
         name=name,
         provider="openai",
@@ -19,7 +23,8 @@ def beat(services: Services, name: str = "w1", *, running: int = 0, stopping: bo
         version="1.2.3",
         concurrency=500,
     )
-    load = Load(running=running, jobs_done=40, rss=90_000_000, stopping=stopping)
+    at_it = {"jobs_done": 40, "rss": 90_000_000, "stopping": False, **facts}
+    load = Load(**at_it, allowance=told)
     with services.database.transaction() as session:
         return fleet.beat(session, process, load)
 
@@ -27,6 +32,11 @@ def beat(services: Services, name: str = "w1", *, running: int = 0, stopping: bo
 def every(services: Services) -> list[Member]:
     with services.database.transaction() as session:
         return list(fleet.every(session))
+
+
+def allowance(services: Services) -> Allowance:
+    with services.database.transaction() as session:
+        return fleet.allowances(session)["openai"]
 
 
 def fall_silent(services: Services, silence: timedelta, name: str = "w1") -> None:
@@ -76,6 +86,50 @@ def test_a_beat_brings_back_what_operators_want(services: Services) -> None:
 
     assert beat(services) == Orders(quiet=True, rate="10/minute")
     assert beat(services, "w2") == Orders(quiet=False, rate="10/minute")
+
+
+def test_a_scheduler_and_a_clerk_are_known_as_workers_are_and_cannot_be_made_quiet(services: Services) -> None:
+    scheduler = Presence(services.database, Part.SCHEDULER)
+    scheduler.beat()
+    Presence(services.database, Part.CLERK, concurrency=4).beat()
+
+    first, second = (member.worker for member in every(services))
+    assert (first.part, first.provider, first.celery_name) == (Part.CLERK, None, None)
+    assert (second.part, second.pid, second.stopping) == (Part.SCHEDULER, os.getpid(), False)
+    assert second.rss > 1_000_000
+    with services.database.transaction() as session:
+        assert not fleet.quieten(session, second.name, quiet=True)
+
+    scheduler.end()
+
+    assert [member.worker.stopping for member in every(services)] == [False, True]
+
+
+def test_a_providers_newest_word_on_its_own_limit_counts_whichever_worker_was_told(services: Services) -> None:
+    beat(services, "w1", told=Allowance(500, 499, reset=timedelta(seconds=20), age=timedelta(seconds=9)))
+    beat(services, "w2", told=Allowance(500, 120, reset=timedelta(seconds=30), age=timedelta(seconds=1)))
+    beat(services, "w3")
+
+    told = allowance(services)
+
+    assert (told.most, told.left) == (500, 120)
+    assert timedelta(seconds=29) < told.reset <= timedelta(seconds=30)
+    assert timedelta(seconds=1) <= told.age < timedelta(seconds=2)
+
+
+def test_a_limit_whose_time_is_over_is_whole_again(services: Services) -> None:
+    beat(services, told=Allowance(500, 0, reset=timedelta(seconds=-1), age=timedelta(seconds=13)))
+
+    told = allowance(services)
+
+    assert (told.left, told.reset) == (500, timedelta(0))
+
+
+def test_a_beat_that_has_heard_nothing_new_leaves_what_was_told(services: Services) -> None:
+    beat(services, told=Allowance(500, 120, reset=timedelta(seconds=30), age=timedelta(0)))
+    beat(services)
+
+    assert allowance(services).left == 120
 
 
 def test_a_process_that_is_long_gone_is_forgotten(services: Services) -> None:

@@ -148,6 +148,16 @@ def test_what_was_rolled_back_is_counted_the_next_time(services: Services) -> No
     assert read(services, history.roll_up) == 1
 
 
+def test_attempts_that_were_left_to_another_worker_are_counted(services: Services) -> None:
+    claim = builders.claim(services, builders.make_job(services))
+    with services.database.transaction() as session:
+        assert ledger.hand_over(session, claim)
+    roll_up(services)
+
+    [row] = read(services, history.totals).jobs
+    assert (row.handed_over, row.retried, row.rescued) == (1, 0, 0)
+
+
 def test_refusals_are_told_apart_from_failures(services: Services) -> None:
     complete(services)
     fail(services, AWAY)

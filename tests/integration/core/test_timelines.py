@@ -114,6 +114,22 @@ def test_a_batchs_line_has_no_body_of_its_own(services: Services) -> None:
     assert (timeline.received, timeline.dropped) == (None, [])
 
 
+def test_a_batchs_line_was_received_with_its_batch(services: Services) -> None:
+    job_id = builders.make_job(services)
+    with services.database.transaction() as session:
+        job = session.get_one(Job, job_id)
+        batch = builders.add_batch(session, job.key_id)
+        batch.created_at = job.created_at - timedelta(minutes=5)
+        session.flush()
+        job.batch_id, job.line = batch.id, 1
+
+    first, second, *_ = timeline_of(services, job_id).stages
+
+    assert (first.what, first.facts) == (Milestone.RECEIVED, {"batch": batch.id})
+    assert second.what is Event.RECORDED
+    assert second.since > timedelta(minutes=5)
+
+
 def test_a_picture_counts_down_and_then_its_time_is_over(services: Services) -> None:
     job_id = record(services)
     attempt(services, FakeProvider(), job_id)

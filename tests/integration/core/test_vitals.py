@@ -6,11 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import insert, update
 
-from core import alerts, calls, job_ids, vitals
+from core import alerts, calls, history, job_ids, ledger, vitals
 from core.bootstrap import Services
+from core.errors import Failure, FailureKind
 from core.images import Picture
-from core.orm import Delivery, Image, Worker
-from core.states import DeliveryState
+from core.orm import Delivery, Image, JobEvent, ProviderCall, Worker
+from core.processes import Presence
+from core.states import DeliveryState, Part
 from core.vitals import Tellings
 from tests import builders
 
@@ -26,7 +28,10 @@ def add_worker(services: Services, **facts: bool) -> None:
         session.execute(insert(Worker).values(**row, version="1", concurrency=1, rss=0, **facts))
 
 
-def test_an_empty_house_is_well(services: Services) -> None:
+def test_an_empty_house_with_a_scheduler_is_well(services: Services) -> None:
+    assert alerts.raised(look(services)) != []
+    Presence(services.database, Part.SCHEDULER).beat()
+
     found = look(services)
 
     assert (found.history_lag, found.sweep_lag, found.tellings) == (0.0, 0.0, Tellings(0, 0))
@@ -43,6 +48,33 @@ def test_money_of_jobs_under_way_and_of_calls_without_an_answer_is_told(services
 
     assert money.reserved == Decimal("0.106")
     assert money.in_doubt == {"openai": Decimal("0.106")}
+    assert 0 < money.doubt_ages["openai"] < 60
+
+
+def test_doubt_is_as_old_as_its_first_call(services: Services) -> None:
+    for minutes in (1, 20):
+        claim = builders.claim(services, builders.make_job(services))
+        with services.database.transaction() as session:
+            call_id = calls.open_call(session, claim, positions=[0])
+            calls.give_up_calls(session, claim.job_id)
+            session.get_one(ProviderCall, call_id).ended_at = builders.now(session) - timedelta(minutes=minutes)
+
+    assert 1200 <= look(services).money.doubt_ages["openai"] < 1260
+
+
+def test_what_is_usual_is_told_beside_what_is_so_now(services: Services) -> None:
+    for days in (0, 3, 30):
+        claim = builders.claim(services, builders.make_job(services))
+        with services.database.transaction() as session:
+            assert ledger.fail(session, claim, Failure(FailureKind.MODERATED, "No."))
+            session.execute(update(JobEvent).values(at=JobEvent.at - timedelta(days=days, seconds=3)))
+            while history.roll_up(session):
+                pass
+
+    found = look(services)
+
+    assert found.outcomes["openai"].refused == found.of_hour["openai"].refused == 1
+    assert found.of_week["openai"].refused == 2
 
 
 def test_workers_that_take_jobs_are_counted(services: Services) -> None:
@@ -50,11 +82,15 @@ def test_workers_that_take_jobs_are_counted(services: Services) -> None:
     add_worker(services, quiet=True)
     add_worker(services, stopping=True)
 
+    Presence(services.database, Part.CLERK).beat()
+
     assert look(services).workers == {"openai": 1}
+    assert look(services).parts == {Part.WORKER: 1, Part.SCHEDULER: 0, Part.CLERK: 1}
 
     with services.database.transaction() as session:
         session.execute(update(Worker).values(seen_at=Worker.seen_at - timedelta(minutes=1)))
     assert look(services).workers == {}
+    assert not any(look(services).parts.values())
 
 
 def test_pictures_past_their_time_are_late(services: Services) -> None:

@@ -16,7 +16,9 @@ from core import fleet
 from core.bootstrap import Services
 from core.fleet import Load, Process
 from core.images import Picture
-from core.orm import Batch, Provider
+from core.orm import Provider
+from core.processes import Presence
+from core.states import Part
 from core.storage import BACKSTOP
 from darkroom import cli
 from tests import builders
@@ -64,7 +66,9 @@ def doctor(environment: dict[str, str], upstreams: dict[str, str], services: Ser
             concurrency=1,
         )
         with services.database.transaction() as session:
-            fleet.beat(session, said, Load(running=0, jobs_done=0, rss=1, stopping=False))
+            fleet.beat(session, said, Load(rss=1, stopping=False))
+    for part in (Part.SCHEDULER, Part.CLERK):
+        Presence(services.database, part).beat()
 
     def examine(*words: str, **changed: str) -> Result:
         return CliRunner().invoke(cli, ["doctor", *words], env={**environment, **upstreams, **changed})
@@ -92,6 +96,8 @@ def test_a_house_where_all_is_well_is_told_so(doctor: Doctor) -> None:
         "bucket rule",
         "bucket",
         "objects",
+        "scheduler",
+        "clerk",
         *ROOTS,
     ):
         of(result, subject)
@@ -189,26 +195,29 @@ def test_workers_that_are_not_there_are_named(doctor: Doctor, services: Services
     assert "start `darkroom scheduler`" in of(result, "scheduler")
 
 
-def test_a_batch_that_nobody_reads_is_named(doctor: Doctor, services: Services) -> None:
-    _, caller = builders.make_caller(services)
-    batch = Batch(
-        id="batch_1",
-        key_id=caller.key_id,
-        endpoint="/v1/images/generations",
-        completion_window="24h",
-        input_file_id="file-1",
-        request_id="req_test",
-        output_seconds=3600,
-        created_at=func.now() - timedelta(hours=1),
-        expires_at=func.now() + timedelta(hours=23),
-    )
+def test_a_scheduler_and_a_clerk_that_have_fallen_silent_are_named(doctor: Doctor, services: Services) -> None:
     with services.database.transaction() as session:
-        session.add(batch)
+        session.execute(text("UPDATE workers SET seen_at = seen_at - interval '1 minute' WHERE part <> 'worker'"))
 
     result = doctor()
 
     assert result.exit_code == 1
-    assert "1 stuck, such as batch_1" in of(result, "batches")
+    assert of(result, "house").startswith("broken   house: No scheduler is at work")
+    assert "darkroom scheduler" in of(result, "house")
+    assert of(result, "clerk").startswith("warning  clerk: none at work")
+
+
+def test_a_batch_that_nobody_reads_is_named(doctor: Doctor, services: Services) -> None:
+    _, caller = builders.make_caller(services)
+    with services.database.transaction() as session:
+        builders.add_batch(session, caller.key_id).created_at = func.now() - timedelta(hours=1)
+        session.execute(text("DELETE FROM workers WHERE part = 'clerk'"))
+
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert "1 stuck, such as batch_" in of(result, "batches")
+    assert "No clerk is at work" in of(result, "house")
     assert "`darkroom clerk`" in of(result, "batches")
 
 

@@ -1,16 +1,19 @@
 """What is wrong with the house, judged from its figures."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from core import alerts
 from core.alerts import Severity
+from core.caps import Course
 from core.history import Outcomes
 from core.standings import ProviderStanding, Queue, Standing
-from core.states import Lane
+from core.states import Lane, Part
 from core.vitals import Money, Tellings, Vitals
 
 
@@ -28,22 +31,46 @@ def provider(**facts: Any) -> ProviderStanding:
 
 
 def outcomes(*, completed: int = 0, failed: int = 0, refused: int = 0) -> Outcomes:
-    nothing = dict.fromkeys(("recorded", "started", "retried", "rescued", "cancelled", "pictures"), 0)
+    nothing = dict.fromkeys(
+        ("recorded", "started", "retried", "rescued", "handed_over", "cancelled", "pictures"), 0
+    )
     return Outcomes(**nothing, completed=completed, failed=failed, refused=refused, charged=Decimal(0))
 
 
 WELL = Vitals(
     providers=[provider()],
     workers={"openai": 1},
+    parts={Part.WORKER: 1, Part.SCHEDULER: 1, Part.CLERK: 1},
+    batches=3,
     outcomes={"openai": outcomes(completed=100)},
+    of_hour={"openai": outcomes(completed=1000)},
+    of_week={"openai": outcomes(completed=100_000)},
     of_keys={"key-1": outcomes(completed=100)},
     key_names={"key-1": "shop"},
-    money=Money(Decimal(5), {}),
+    running_out=[],
+    money=Money(Decimal(5), {}, {}),
     tellings=Tellings(100, 0),
     history_lag=3.0,
     sweep_lag=20.0,
 )
 
+
+def doubt(dollars: str, *, minutes: int = 1) -> Money:
+    return Money(Decimal(0), {"openai": Decimal(dollars)}, {"openai": 60.0 * minutes})
+
+
+def hour(*, completed: int, refused: int) -> dict[str, Any]:
+    """After a week in which one in a hundred jobs was refused."""
+    return {
+        "of_hour": {"openai": outcomes(completed=completed, failed=refused, refused=refused)},
+        "of_week": {"openai": outcomes(completed=990 + completed, failed=10 + refused, refused=10 + refused)},
+    }
+
+
+KEY = UUID(int=1)
+COURSE = Course(
+    key_id=KEY, name="shop", period="day", cap=Decimal(10), used=Decimal(8), lasts=timedelta(minutes=90)
+)
 WAITING = {Lane.BATCH: Queue(depth=3, oldest=10.0)}
 LONG_WAITING = {Lane.BATCH: Queue(depth=3, oldest=600.0)}
 BLOCKED = {Lane.INTERACTIVE: Queue(depth=1, oldest=16.0)}
@@ -87,7 +114,18 @@ WRONG: list[tuple[dict[str, Any], Severity, str, str]] = [
         "key shop, 30%",
         "/ops/keys/key-1",
     ),
-    ({"money": Money(Decimal(0), {"openai": Decimal("1.5")})}, Severity.WARNING, "$1.50", "/ops/money"),
+    (hour(completed=95, refused=5), Severity.WARNING, "5.0% of its jobs in the last hour; 1.0%", "/ops/keys"),
+    (
+        {"of_week": {"openai": outcomes(completed=100_000)}, "of_hour": hour(completed=95, refused=5)["of_hour"]},
+        Severity.WARNING,
+        "0.0% are usual",
+        "/ops/keys",
+    ),
+    ({"running_out": [COURSE]}, Severity.WARNING, "$8.00 of its $10.00 a day", f"/ops/keys/{KEY}"),
+    ({"money": doubt("1.5")}, Severity.WARNING, "$1.50", "/ops/jobs?doubt=1&provider=openai"),
+    ({"money": doubt("0.05", minutes=16)}, Severity.WARNING, "16 min", "/ops/jobs?doubt=1&provider=openai"),
+    ({"parts": {Part.SCHEDULER: 0, Part.CLERK: 1}}, Severity.CRITICAL, "No scheduler", "/ops/workers"),
+    ({"parts": {Part.SCHEDULER: 1, Part.CLERK: 0}}, Severity.CRITICAL, "No clerk", "/ops/batches"),
     ({"tellings": Tellings(90, 10)}, Severity.WARNING, "10 of 100 events", "/ops/webhooks"),
     ({"history_lag": 300.0}, Severity.WARNING, "last 5 min", "/ops"),
     ({"sweep_lag": 10800.0}, Severity.WARNING, "3 h", "/ops/gallery"),
@@ -99,11 +137,16 @@ FINE: list[dict[str, Any]] = [
     {"providers": [provider(running=9, queues=LONG_WAITING)]},
     {"providers": [provider(running=10, queues=WAITING)]},
     {"providers": [provider(slots=0, queues=LONG_WAITING)]},
-    {"providers": [], "workers": {}, "outcomes": {}},
+    {"providers": [], "workers": {}, "outcomes": {}, "of_hour": {}, "of_week": {}},
     {"outcomes": {"openai": outcomes(completed=9, failed=10)}},
     {"outcomes": {"openai": outcomes(completed=98, failed=2)}},
     {"outcomes": {"openai": outcomes(completed=85, failed=15, refused=15)}},
-    {"money": Money(Decimal(0), {"openai": Decimal(1)})},
+    {"money": doubt("1", minutes=15)},
+    hour(completed=97, refused=3),
+    hour(completed=200, refused=4),
+    hour(completed=10, refused=9),
+    {"of_hour": hour(completed=95, refused=5)["of_hour"], "of_week": {"openai": outcomes(completed=110)}},
+    {"parts": {Part.SCHEDULER: 1, Part.CLERK: 0}, "batches": 0},
     {"tellings": Tellings(0, 19)},
 ]
 

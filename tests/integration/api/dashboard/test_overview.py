@@ -3,12 +3,16 @@
 from core import breaker
 from core.bootstrap import Services
 from core.errors import FailureKind
+from core.processes import Presence
+from core.states import Part
 from tests.integration.api import lives
 from tests.integration.api.dashboard.conftest import Visitor
 from tests.integration.api.lives import Owner
 
 
-def test_a_house_to_which_nothing_has_happened_is_well(viewer: Visitor) -> None:
+def test_a_house_to_which_nothing_has_happened_is_well(services: Services, viewer: Visitor) -> None:
+    Presence(services.database, Part.SCHEDULER).beat()
+
     page = viewer.client.get("/ops/")
 
     assert page.status_code == 200

@@ -1,15 +1,17 @@
 """/ops/providers: steered without a restart."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from werkzeug.test import TestResponse
 
-from core import admission, breaker
+from core import admission, breaker, fleet, processes
 from core.bootstrap import Services
 from core.errors import FailureKind
+from core.fleet import Allowance, Load
 from core.orm import AuditEntry, Provider
-from core.states import JobState
+from core.states import JobState, Part
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.dashboard.conftest import Visitor, words
@@ -113,6 +115,18 @@ def test_what_befell_it_is_told(services: Services, viewer: Visitor) -> None:
 
     assert "openai taken out" in page
     assert "kind unavailable" in page
+
+
+def test_what_it_says_of_its_own_limit_stands_beside_the_rate_that_we_keep_to(
+    services: Services, viewer: Visitor
+) -> None:
+    told = Allowance(1200, 1100, reset=timedelta(seconds=50), age=timedelta(seconds=2))
+    with services.database.transaction() as session:
+        fleet.beat(
+            session, processes.this(Part.WORKER, provider="openai"), Load(rss=1, stopping=False, allowance=told)
+        )
+
+    assert "Its own limit 1,100 of 1,200 left, all in" in viewer.get("/ops/providers")
 
 
 def test_viewers_cannot_steer(services: Services, viewer: Visitor) -> None:

@@ -9,6 +9,8 @@ from core import fleet
 from core.bootstrap import Services
 from core.fleet import Load, Orders, Process
 from core.orm import AuditEntry, Worker
+from core.processes import Presence
+from core.states import Part
 from tests.integration.api.dashboard.conftest import Visitor
 
 
@@ -45,6 +47,18 @@ def test_each_process_is_told_with_what_it_is_at(services: Services, viewer: Vis
     assert "1,234 128 MiB 1.0" in page
     assert "celery@lost lost" in page
     assert "celery@ended stopped" in page
+
+
+def test_a_scheduler_stands_among_them_and_cannot_be_made_quiet(services: Services, operator: Visitor) -> None:
+    Presence(services.database, Part.SCHEDULER).beat()
+
+    row = next(
+        row for row in operator.client.get("/ops/workers").text.split("<tr>") if "<td>scheduler</td>" in row
+    )
+
+    assert "scheduler@" in row
+    assert "at work" in row
+    assert "<form" not in row
 
 
 def test_a_worker_falls_quiet_and_is_roused(
