@@ -82,12 +82,18 @@ def state_of(member: Member) -> WorkerState:
     return WorkerState.QUIET if member.worker.quiet else WorkerState.HEALTHY
 
 
-def headroom(counted: Rates, catalog: Catalog, chosen: Mapping[str, str | None]) -> dict[str, Standing]:
-    """What is left of the rate of each provider that has one: that which operators chose, or the catalog's."""
-    left = {}
+def rates_in_force(catalog: Catalog, chosen: Mapping[str, str | None]) -> dict[str, str]:
+    """The rate of each provider that has one: that which operators chose, or the catalog's."""
+    found = {}
     for provider, own in chosen.items():
         entry = catalog.provider(provider)
-        rate = own or (entry.rate if entry else None)
-        if rate and (standing := counted.headroom(provider, rate)):
-            left[provider] = standing
-    return left
+        if rate := own or (entry.rate if entry else None):
+            found[provider] = rate
+    return found
+
+
+def headroom(counted: Rates, catalog: Catalog, chosen: Mapping[str, str | None]) -> dict[str, Standing]:
+    """What is left of the rate of each provider that has one; of none while Redis is away."""
+    rates = rates_in_force(catalog, chosen)
+    left = {provider: counted.headroom(provider, rate) for provider, rate in rates.items()}
+    return {provider: standing for provider, standing in left.items() if standing}

@@ -27,12 +27,13 @@ class Series:
 class Plot:
     """`at` are the beginnings of the spans of time, ascending; every series has as many values.
 
-    `log` for an axis on which ten times as much is always as far: values of 0 are not on it.
+    A "stack" is of what is there at a moment, "bars" are of what came in a span, and both put the series on top of
+    each other. `log` for an axis on which ten times as much is always as far: values of 0 are not on it.
     """
 
     at: Sequence[datetime]
     series: Sequence[Series]
-    kind: Literal["lines", "stack"] = "lines"
+    kind: Literal["lines", "stack", "bars"] = "lines"
     unit: Literal["jobs", "seconds", "dollars"] = "jobs"
     log: bool = False
     words: str = field(default="")
@@ -57,6 +58,11 @@ class Plot:
                 "log": self.log,
             }
         )
+
+    @property
+    def width(self) -> float:
+        """For how many seconds a span lasts."""
+        return (self.at[1] - self.at[0]).total_seconds()
 
     def _plain(self, value: Figure) -> float | None:
         return None if value is None or (self.log and value <= 0) else float(value)

@@ -23,10 +23,14 @@ CARDS = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Everything on the page, as of one look. `outcomes` and `latencies` are of CARDS, the rest of the window."""
+    """Everything on the page, as of one look. `outcomes` and `latencies` are of CARDS, the rest of the window.
+
+    `rates` has those that a provider's calls are held to; what `headroom` they leave is not known without Redis.
+    """
 
     vitals: Vitals
     alerts: Sequence[Alert]
+    rates: Mapping[str, str]
     headroom: Mapping[str, Standing]
     outcomes: Mapping[str, Outcomes]
     latencies: Mapping[str, Latencies]
@@ -57,7 +61,7 @@ def show(visit: Visit) -> str:
 def _look(visit: Visit, window: str) -> View:
     with visit.reading() as session:
         hour, bins = history.lately(session, CARDS), history.lately(session, windows.WINDOWS[window])
-        rates = {provider.name: provider.rate for provider in admission.providers(session)}
+        chosen = {provider.name: provider.rate for provider in admission.providers(session)}
         found = vitals.look(session)
         read: dict[str, Any] = {
             "vitals": found,
@@ -70,7 +74,11 @@ def _look(visit: Visit, window: str) -> View:
             "failures": history.failures(session, bins),
         }
     services = visit.services
-    return View(**read, headroom=meters.headroom(services.rates, services.catalog, rates))
+    return View(
+        **read,
+        rates=meters.rates_in_force(services.catalog, chosen),
+        headroom=meters.headroom(services.rates, services.catalog, chosen),
+    )
 
 
 def flow_plot(flow: Flow) -> Plot:
@@ -105,7 +113,7 @@ def speed_plot(view: View) -> Plot:
             line("render p50", "render", "p50", dashed=True),
             line("render p95", "render", "p95"),
             line("store p95", "store", "p95"),
-            Series("oldest waiting now", "oldest", [oldest] * len(view.speed), dashed=True),
+            Series("oldest now", "oldest", [oldest] * len(view.speed), dashed=True),
         ],
         unit="seconds",
         log=True,
@@ -124,4 +132,4 @@ def spending_plot(
     if others:
         rest = [sum((each.charged.get(name, Decimal(0)) for name in others), Decimal(0)) for each in spending]
         layers.append(Series("others", COLOURS[-1], rest))
-    return Plot(at=[each.at for each in spending], series=layers, kind="stack", unit="dollars")
+    return Plot(at=[each.at for each in spending], series=layers, kind="bars", unit="dollars")

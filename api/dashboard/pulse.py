@@ -32,6 +32,7 @@ def _beats(feel: Callable[[], tuple[int, ...] | None], closing: Event) -> Iterat
     while time.monotonic() - begun < LONGEST_SECONDS and not closing.is_set():
         felt = feel()
         if felt is None:
+            told = None
             yield "event: blind\ndata: the database does not answer\n\n"
         elif felt != told or time.monotonic() - told_at >= MOST_SILENT_SECONDS:
             told, told_at = felt, time.monotonic()

@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from core import admission, keys
 from core.orm import Provider
@@ -156,6 +156,26 @@ def test_slots_are_changed_at_run_time(house: House, operator: Visitor) -> None:
         assert row.slots == 17
 
 
+def test_what_is_being_filled_in_outlives_an_answer_that_was_under_way(operator: Visitor) -> None:
+    page = operator.visit("/ops/providers")
+    under_way: list[Route] = []
+    expect(page.locator("#pulse")).to_contain_text("live")
+    page.route("**/ops/providers", lambda route: under_way.append(route))  # noqa: PLW0108 - it marks what it is given
+    with page.expect_request("**/ops/providers"):
+        page.evaluate("htmx.trigger(document.body, 'tick')")
+
+    page.get_by_role("region", name="openai").get_by_role("button", name="Slots and rate…").click()
+    slots = page.locator("#change-openai").get_by_label(re.compile("Slots"))
+    slots.fill("17")
+    slots.blur()
+    page.evaluate("() => { over = new Promise((over) => document.addEventListener('htmx:afterOnLoad', over)) }")
+    for route in under_way:
+        route.continue_()
+    page.evaluate("over.then(() => true)")
+
+    expect(slots).to_have_value("17")
+
+
 def test_a_budget_is_changed_and_shown(house: House, admin: Visitor) -> None:
     with house.services.database.transaction() as session:
         caller = keys.find(session, keys.create(session, "a key with a budget"))
@@ -231,6 +251,45 @@ def test_keys_lead_through_the_house(operator: Visitor) -> None:
     expect(page.get_by_label("Id of a job or request")).to_be_focused()
 
 
+def test_keys_work_where_there_is_no_search_and_where_rows_lead_elsewhere(operator: Visitor) -> None:
+    page = operator.visit("/ops/workers")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    page.keyboard.press("j")
+    expect(page.locator("tbody tr").first.get_by_role("link")).to_be_focused()
+    page.keyboard.press("/")
+
+    expect(page.get_by_label("Id of a job or request")).to_be_focused()
+
+
+def test_dragging_over_a_chart_of_the_overview_leads_to_the_jobs_of_that_time(operator: Visitor) -> None:
+    page = operator.visit("/ops/?window=1h")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    box = page.locator("#chart-flow .u-over").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 40, steps=4)
+    page.mouse.up()
+
+    expect(page).to_have_url(re.compile(r"/ops/jobs\?since=.+&until=.+"))
+
+
+def test_a_page_that_cannot_be_had_anew_stays_and_says_of_when_it_is(operator: Visitor) -> None:
+    page = operator.visit("/ops/providers")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    page.route("**/ops/providers", lambda route: route.fulfill(status=503, body="away"))
+    page.evaluate("htmx.trigger(document.body, 'tick')")
+
+    expect(page.locator("#pulse")).to_contain_text("not refreshed: 503")
+    expect(page.get_by_role("region", name="openai")).to_be_visible()
+    page.unroute("**/ops/providers")
+    page.evaluate("htmx.trigger(document.body, 'tick')")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+
 def test_a_theme_that_was_chosen_is_there_on_the_next_page(operator: Visitor) -> None:
     page = operator.visit("/ops/audit")
 
@@ -248,7 +307,7 @@ def test_live_can_be_paused(operator: Visitor, held_back: HeldBack) -> None:
     page.keyboard.press("p")
     held_back.queue(1)
 
-    expect(page.locator("#pulse")).to_have_text("paused")
+    expect(page.locator("#pulse")).to_contain_text("paused")
     page.keyboard.press("p")
     expect(page.locator("tbody .state").first).to_have_text("queued")
 

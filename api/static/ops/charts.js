@@ -14,18 +14,24 @@ const charts = (() => {
     probe.remove();
     return value || colour(name);
   };
-  const faded = (shade, share) => `color-mix(in srgb, ${shade} ${share}%, transparent)`;
+  const faded = (shade, into) => `color-mix(in srgb, ${shade} 60%, ${into})`;
 
-  const inSeconds = (value) => {
-    if (value == null) return "";
+  function inSeconds(value) {
     if (value < 1) return `${Math.round(value * 1000)} ms`;
-    if (value < 90) return `${+value.toPrecision(3)} s`;
-    if (value < 5400) return `${Math.round(value / 60)} m`;
-    return `${Math.round(value / 3600)} h`;
+    if (value < 60) return `${+value.toPrecision(3)} s`;
+    const [unit, name, below, less] = value < 3600 ? [60, "m", 1, "s"] : [3600, "h", 60, "m"];
+    const rest = Math.floor((value % unit) / below);
+    return `${Math.floor(value / unit)} ${name}${rest ? ` ${rest} ${less}` : ""}`;
+  }
+  const inThousands = (value) => (value >= 10000 ? `${+(value / 1000).toPrecision(3)}k` : `${value}`);
+  // At an axis, and where a figure is read off.
+  const UNITS = {
+    seconds: { axis: inSeconds, exact: inSeconds },
+    dollars: { axis: (value) => `$${+value.toPrecision(3)}`, exact: (value) => `$${value.toFixed(value && value < 1 ? 4 : 2)}` },
+    jobs: { axis: (value) => (Number.isInteger(value) ? inThousands(value) : ""), exact: (value) => value.toLocaleString("en") },
   };
-  const inDollars = (value) => (value == null ? "" : `$${value >= 10 ? Math.round(value) : +value.toPrecision(2)}`);
-  const inNumbers = (value) => (value == null ? "" : value >= 10000 ? `${+(value / 1000).toPrecision(3)}k` : `${value}`);
-  const UNITS = { seconds: inSeconds, dollars: inDollars, jobs: inNumbers };
+  // Where a logarithmic axis is told, in seconds: round in the words that it is told in.
+  const ROUND = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36000, 360000];
 
   // Of UTC, like all times here; the day where one begins.
   function moments(ticks) {
@@ -41,52 +47,65 @@ const charts = (() => {
     return series.map((each) => each.values.map((value, at) => (sums[at] = (sums[at] || 0) + (value || 0))));
   }
 
+  // Of bars, the highest are drawn first, and the lower ones over them.
+  const inOrder = (plot, series) => (plot.kind === "bars" ? series.toReversed() : series);
+
   function data(plot) {
-    return [plot.x, ...(plot.kind === "stack" ? stacked(plot.series) : plot.series.map((each) => each.values))];
+    return [plot.x, ...inOrder(plot, plot.kind === "lines" ? plot.series.map((each) => each.values) : stacked(plot.series))];
+  }
+
+  function line(plot, series) {
+    const shade = resolved(series.colour);
+    if (plot.kind === "stack") return { stroke: shade, width: 1, fill: faded(shade, "transparent"), points: { show: false } };
+    if (plot.kind === "bars") return { stroke: shade, width: 0, fill: faded(shade, resolved("sheet")), paths: uPlot.paths.bars({ size: [0.8, 48], align: 1 }), points: { show: false } };
+    const known = series.values.filter((value) => value != null).length;
+    return { stroke: shade, width: 1.5, dash: series.dashed ? [4, 4] : undefined, points: { show: known < 24, size: 4 } };
   }
 
   function options(plot, box) {
-    const soft = resolved("soft"), line = resolved("line"), say = UNITS[plot.unit];
-    const tens = (_, __, least, most) => {
-      const powers = [];
-      for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++) powers.push(10 ** power);
-      return powers.filter((power) => power >= least && power <= most);
-    };
-    const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui" };
-    const lines = plot.series.map((each) => {
-      const shade = resolved(each.colour);
-      const fill = plot.kind === "stack" ? faded(shade, 55) : undefined;
-      const known = each.values.filter((value) => value != null).length;
-      return { label: each.label, stroke: shade, width: plot.kind === "stack" ? 1 : 1.5, fill,
-               dash: each.dashed ? [4, 4] : undefined, points: { show: known < 24 && plot.kind === "lines", size: 4 } };
-    });
-    const bands = plot.kind === "stack" ? plot.series.slice(1).map((_, at) => ({ series: [at + 2, at + 1] })) : [];
+    const { axis: say } = UNITS[plot.unit], width = plot.x.length > 1 ? plot.x[1] - plot.x[0] : 60;
+    const axis = { stroke: resolved("soft"), grid: { stroke: resolved("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+    const splits = (_, __, least, most) => ROUND.filter((value) => value >= least && value <= most);
     return {
-      width: box.clientWidth, height: box.clientHeight, series: [{}, ...lines], bands,
+      width: box.clientWidth, height: box.clientHeight,
+      series: [{}, ...inOrder(plot, plot.series).map((series) => line(plot, series))],
+      bands: plot.kind === "stack" ? plot.series.slice(1).map((_, at) => ({ series: [at + 2, at + 1] })) : [],
       legend: { show: false },
-      cursor: { points: { size: 5 }, drag: { x: true, y: false, setScale: false } },
-      scales: { x: { time: true }, y: plot.log ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(most * 1.05, 1e-9)] } },
-      axes: [{ ...axis, space: 70, size: 30, values: (_, ticks) => moments(ticks) }, { ...axis, size: 52, values: (_, ticks) => ticks.map(say), space: 34, ...(plot.log ? { splits: tens } : {}) }],
-      hooks: { setSelect: [(chart) => zoom(chart)], setCursor: [(chart) => point(chart, plot, say, box)] },
+      cursor: { points: { show: plot.kind === "lines", size: 5 }, y: false, drag: { x: true, y: false, setScale: false } },
+      scales: {
+        x: { time: true, range: (_, least, most) => [least, most + (plot.kind === "bars" ? width : 0)] },
+        y: plot.log ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(most * 1.05, 1e-9)] },
+      },
+      axes: [{ ...axis, space: 70, size: 26, values: (_, ticks) => moments(ticks) }, { ...axis, size: 58, values: (_, ticks) => ticks.map(say), space: 34, ...(plot.log ? { splits, filter: (_, all) => all } : {}) }],
+      hooks: { setSelect: [(chart) => zoom(chart, box)], setCursor: [(chart) => point(chart, plot, box)] },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     };
   }
 
-  // Dragging over a chart narrows the view to that time; the address says so.
-  function zoom(chart) {
+  // Dragging over a chart narrows the view to that time, or leads to the jobs of it; the address says so.
+  function zoom(chart, box) {
     if (chart.select.width < 8) return;
-    const address = new URL(location.href);
+    const address = new URL(box.dataset.narrows || location.href, location.href);
     const [from, to] = [0, chart.select.width].map((at) => chart.posToVal(chart.select.left + at, "x"));
     address.searchParams.set("since", new Date(from * 1000).toISOString().slice(0, 19) + "Z");
     address.searchParams.set("until", new Date(to * 1000).toISOString().slice(0, 19) + "Z");
-    for (const gone of ["window", "before", "after"]) address.searchParams.delete(gone);
+    for (const gone of ["before", "after"]) address.searchParams.delete(gone);
     location.assign(address);
   }
 
-  function point(chart, plot, say, box) {
-    const at = chart.cursor.idx;
-    box.title = at == null ? "" : [new Date(plot.x[at] * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC",
-      ...plot.series.map((each) => `${each.label}: ${say(each.values[at]) || "–"}`)].join("\n");
+  // What is read off where the pointer is.
+  function point(chart, plot, box) {
+    const tip = box.querySelector(".tip") || box.appendChild(Object.assign(document.createElement("div"), { className: "tip" }));
+    tip.hidden = chart.cursor.left < 0 || chart.cursor.idx == null;
+    if (tip.hidden) return;
+    const pointed = chart.posToVal(chart.cursor.left, "x");
+    const at = plot.kind === "bars" ? Math.max(0, plot.x.findLastIndex((begin) => begin <= pointed)) : chart.cursor.idx;
+    const row = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+    const told = plot.series.filter((each) => each.values[at] != null && (each.values[at] || plot.kind === "lines"));
+    tip.replaceChildren(row("b", `${new Date(plot.x[at] * 1000).toISOString().slice(5, 16).replace("T", " ")} UTC`),
+      ...told.toReversed().map((each) => row("div", `${each.label} ${UNITS[plot.unit].exact(each.values[at])}`)));
+    const left = chart.cursor.left + chart.bbox.left / devicePixelRatio;
+    tip.style.left = `${left > box.clientWidth / 2 ? left - tip.offsetWidth - 12 : left + 12}px`;
   }
 
   function draw(box) {

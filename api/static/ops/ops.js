@@ -6,11 +6,13 @@ const remember = (name, value) => (document.cookie = `ops_${name}=${value}; path
 
 // --- Live: a tick has the page fetched again and its #live morphed into what it is now.
 const pulse = document.getElementById("pulse");
-let paused = false, missed = false;
+let paused = false, missed = false, lost = "", asOf = pulse.dataset.asOf;
 
-function show(state, says) {
-  pulse.dataset.state = state;
-  pulse.textContent = says;
+// Whether the page follows what happens, and of when it is.
+function tell() {
+  pulse.dataset.state = paused || missed ? "paused" : lost ? "lost" : "live";
+  pulse.textContent = `${paused ? "paused" : lost || (missed ? "waits for you" : "live")} · ${asOf} UTC`;
+  pulse.setAttribute("aria-pressed", paused);
 }
 
 function busy() {
@@ -19,40 +21,51 @@ function busy() {
   return document.hidden || typing || document.querySelector("#live :popover-open") !== null;
 }
 
-function beat(at) {
+function beat() {
   if (paused) return;
-  if (busy()) { missed = true; return; }
-  missed = false;
-  show("live", `live · ${at} UTC`);
-  htmx.trigger(document.body, "tick");
+  missed = busy();
+  if (missed) tell();
+  else htmx.trigger(document.body, "tick");
+}
+
+function miss(why) {
+  lost = why;
+  tell();
 }
 
 function listen() {
   const stream = new EventSource("/ops/stream");
-  stream.onopen = () => paused || show("live", "live");
-  stream.addEventListener("tick", (event) => beat(event.data));
-  stream.addEventListener("blind", (event) => show("lost", event.data));
+  stream.onopen = () => miss("");
+  stream.addEventListener("tick", beat);
+  stream.addEventListener("blind", (event) => miss(event.data));
   stream.onerror = () => {
-    show("lost", "disconnected");
+    miss("disconnected");
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
   };
 }
 
 function pause() {
   paused = !paused;
-  show(paused ? "paused" : "live", paused ? "paused" : "live");
-  if (!paused) htmx.trigger(document.body, "tick");
+  beat();
+  tell();
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && missed && !paused) { missed = false; htmx.trigger(document.body, "tick"); }
-});
+// What was not shown meanwhile is shown as soon as its user is done.
+const catchUp = () => setTimeout(() => missed && beat());
+["visibilitychange", "focusout", "toggle"].forEach((event) => document.addEventListener(event, catchUp, true));
 document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, serverResponse } = event.detail;
+  if (xhr.status !== 200) miss(`not refreshed: ${xhr.status}`);
   // Signed out meanwhile: the answer is the page to sign in at.
-  if (!event.detail.serverResponse.includes('id="live"')) location.reload();
+  else if (!serverResponse.includes('id="live"')) location.reload();
   // A form was opened while the answer was under way: a morph would undo what is being filled in.
-  else if (busy()) { event.detail.shouldSwap = false; missed = true; }
+  else if (busy()) { event.detail.shouldSwap = false; missed = true; tell(); }
 });
+document.addEventListener("htmx:afterSwap", (event) => {
+  asOf = new Date(event.detail.xhr.getResponseHeader("Date")).toISOString().slice(11, 19);
+  miss("");
+});
+document.addEventListener("htmx:sendError", () => miss("disconnected"));
 
 // What its user is doing with the page survives a morph: charts are drawn, not written; ticks and folds are theirs.
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
@@ -63,6 +76,7 @@ Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
     return false;
   }
   if (old.matches("input[type=checkbox]")) return false;
+  if (old.matches("input, textarea") && old.value !== old.defaultValue) return false;
   if (old.matches("details") && old.open) fresh.setAttribute("open", "");
   if (old.hasAttribute("data-at")) fresh.setAttribute("data-at", "");
   return true;
@@ -78,12 +92,14 @@ function turn(name) {
   const values = CHOICES[name];
   const value = values[(values.indexOf(root.dataset[name]) + 1) % values.length];
   root.dataset[name] = value;
+  document.querySelectorAll(`[data-shows=${name}]`).forEach((each) => (each.textContent = value));
   if (name !== "pictures") remember(name, value);
   if (name === "theme") charts.recolour();
 }
 
 // --- Rows: the one at which the keys are, those that are selected
-const rows = () => [...document.querySelectorAll("#live tbody tr[data-href]")];
+const rows = () => [...document.querySelectorAll("#live tbody tr")];
+const way = (row) => row?.dataset.href ?? row?.querySelector("a[href]")?.href;
 
 function go(step) {
   const all = rows(), at = all.findIndex((row) => row.hasAttribute("data-at"));
@@ -91,6 +107,7 @@ function go(step) {
   if (!next) return;
   all.forEach((row) => row.removeAttribute("data-at"));
   next.setAttribute("data-at", "");
+  next.querySelector("a[href]")?.focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
 }
 
@@ -126,11 +143,12 @@ document.addEventListener("change", (event) => { if (event.target.matches("[data
 // --- Keys
 const PLACES = { o: "", j: "jobs", b: "batches", g: "gallery", p: "providers", w: "workers", k: "keys", m: "money", h: "webhooks", u: "operations", a: "audit" };
 const at = () => document.querySelector("#live tbody tr[data-at]");
+const search = () => document.querySelector("[data-search]");
 const KEYS = {
-  "/": () => document.querySelector("[data-search]")?.focus(),
+  "/": () => (search() ? search().focus() : location.assign("/ops/jobs#search")),
   "?": () => document.getElementById("help").togglePopover(),
   j: () => go(1), k: () => go(-1),
-  Enter: () => at() && location.assign(at().dataset.href),
+  Enter: () => way(at()) && location.assign(way(at())),
   x: () => { const box = at()?.querySelector("input[data-row]"); if (box) { box.checked = !box.checked; counted(); } },
   b: () => turn("pictures"), t: () => turn("theme"), u: () => turn("times"), p: pause,
 };
@@ -146,6 +164,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 pulse.addEventListener("click", pause);
+// On a phone the sections are a strip, in which this one may be out of sight.
+document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
+if (location.hash === "#search") search()?.focus();
 charts.redraw();
 counted();
 listen();
