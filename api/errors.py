@@ -38,6 +38,7 @@ from core.errors import (
     PictureExpired,
     PictureMissing,
     PicturesExpired,
+    PromptsForgotten,
     RateExceeded,
     StoreUnavailable,
     TooManyInFlight,
@@ -123,6 +124,12 @@ ERRORS: dict[type[Exception], Answer] = {
     BatchMissing: Answer(404, INVALID, "batch_not_found", "No batch found with id '{error.args[0]}'."),
     BatchUnfit: Answer(
         409, INVALID, "batch_status", "Cannot {error.args[0]} a batch with status '{error.args[1]}'."
+    ),
+    PromptsForgotten: Answer(
+        409,
+        INVALID,
+        "prompts_forgotten",
+        "The prompts of this batch are not kept any more: submit its lines anew.",
     ),
     WebhookMissing: Answer(404, INVALID, "webhook_not_found", "No webhook found with id '{error.args[0]}'."),
     DeliveryMissing: Answer(404, INVALID, "delivery_not_found", "No delivery found with id '{error.args[0]}'."),

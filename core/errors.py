@@ -116,6 +116,10 @@ class BatchUnfit(DarkroomError):
     """The batch is too far, or not far enough, for what is asked. `args` holds that, as a verb, and its status."""
 
 
+class PromptsForgotten(DarkroomError):
+    """What is to be made again was asked for so long ago that its prompts are not kept any more."""
+
+
 class IntakeInDoubt(DarkroomError):
     """The ledger went away while a request was being recorded; it may or may not be there."""
 

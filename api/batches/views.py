@@ -14,7 +14,7 @@ from api.bodies import read_json
 from core.batches import brake, lines, orders, pictures
 from core.batches.orders import Search
 from core.bootstrap import Services
-from core.errors import BatchMissing, BatchUnfit
+from core.errors import BatchMissing, BatchUnfit, PromptsForgotten
 from core.keys import Caller
 from core.orm import Batch
 from core.states import BatchStatus
@@ -93,10 +93,13 @@ def pause(services: Services, caller: Caller, batch_id: str, *, paused: bool) ->
 def retry(
     services: Services, caller: Caller, request: Request, batch_id: str, *, request_id: str
 ) -> dict[str, Any]:
-    """Make a batch of those lines that have no pictures. Raises BatchMissing, BatchUnfit."""
+    """Make a batch of those lines that have no pictures. Raises BatchMissing, BatchUnfit, PromptsForgotten."""
     batch = _find(services, caller, batch_id)
     if batch.ended_at is None or not batch.failed + batch.cancelled:
         raise BatchUnfit("retry the failed lines of", batch.status)
+    with services.database.single() as session:
+        if not lines.can_be_made_again(session, batch):
+            raise PromptsForgotten
     return _submit(services, caller, request, again.order(batch, request_id=request_id))
 
 

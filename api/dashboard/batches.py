@@ -11,7 +11,7 @@ from api.batches import again
 from api.dashboard.addresses import Address
 from api.dashboard.visits import Visit
 from core import audit
-from core.batches import brake, orders, overview
+from core.batches import brake, lines, orders, overview
 from core.batches.overview import Seen
 from core.states import BatchStatus
 
@@ -69,6 +69,8 @@ def retry(visit: Visit, batch_id: str) -> ResponseReturnValue:
     if seen.batch.ended_at is None or not seen.batch.failed + seen.batch.cancelled:
         raise BadRequest("No line of this batch can be made again.")
     with visit.services.database.transaction() as session:
+        if not lines.can_be_made_again(session, seen.batch):
+            raise BadRequest("The prompts of this batch are not kept any more.")
         new = orders.create(session, again.order(seen.batch, request_id=g.request_id))
         _record(visit, session, "batch.retry", batch_id, batch=new.id)
     return visit.done("Its failed lines are a batch of their own now.", go_to=f"/ops/batches/{new.id}")

@@ -7,7 +7,7 @@ from api.openapi import refusals
 from api.openapi.operations import COMMON, Operation, answer, body, parameter
 from api.openapi.pages import AFTER, LIMIT, WRONG_QUERY
 from api.wording import not_a_member
-from core.errors import BatchMissing, BatchUnfit
+from core.errors import BatchMissing, BatchUnfit, PromptsForgotten
 
 TAG = "Batches"
 CREATE = f"""\
@@ -96,6 +96,7 @@ def _results() -> Operation:
 
 
 def _do(verb: str, name: str, summary: str, description: str) -> Operation:
+    refused = (BatchMissing, BatchUnfit, *([PromptsForgotten] if verb == "retry" else []))
     return Operation(
         method="post",
         path=f"/v1/batches/{{batch_id}}/{verb}",
@@ -105,5 +106,5 @@ def _do(verb: str, name: str, summary: str, description: str) -> Operation:
         description=description,
         parameters=[BATCH_ID],
         answers={200: answer("The batch; for a retry, the new one.", BatchObject)},
-        errors=[*refusals.of(BatchMissing, BatchUnfit), *COMMON],
+        errors=[*refusals.of(*refused), *COMMON],
     )

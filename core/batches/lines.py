@@ -178,6 +178,13 @@ def embedded_bytes(session: Session, batch_id: str) -> int:
     return session.execute(found.where(Job.batch_id == batch_id, embedded)).scalar_one()
 
 
+def can_be_made_again(session: Session, batch: Batch) -> bool:
+    """Whether it is known what its lines without pictures asked for: prompts are not kept for good."""
+    unmade = (Job.batch_id == batch.id, Job.state_in(JobState.FAILED, JobState.CANCELLED))
+    known = select(func.count()).where(*unmade, Job.request["prompt"].astext != "")
+    return session.execute(known).scalar_one() == batch.failed + batch.cancelled
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmade:
     """A line that has ended without pictures, as it was asked for."""

@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from api.errors import Restarting, Unsure
 from core import keys
 from core.errors import FailureKind, IntakeInDoubt
 from core.images import Picture
-from core.orm import Image
+from core.orm import Batch, Image
 from core.webhooks import MOST_OF_A_KEY
 from tests import builders, errors_page
 from tests.errors_page import Kind
@@ -80,6 +80,16 @@ def retrying_what_has_not_ended(house: House) -> TestResponse:
     asked = {"input_file_id": "file-1", "endpoint": GENERATIONS, "completion_window": "24h"}
     made = house.app.test_client().post("/v1/batches", json=asked, headers=house.owner.headers)
     return house.call(f"/v1/batches/{made.get_json()['id']}/retry", "POST")
+
+
+def retrying_what_is_forgotten(house: House) -> TestResponse:
+    retrying_what_has_not_ended(house)
+    with house.services.database.transaction() as session:
+        batch = session.scalars(select(Batch).order_by(Batch.created_at.desc()).limit(1)).one()
+        batch.total = batch.failed = 1
+        batch.ended_at = batch.created_at
+        batch_id = batch.id
+    return house.call(f"/v1/batches/{batch_id}/retry", "POST")
 
 
 def replaying_what_has_expired(house: House) -> TestResponse:
@@ -189,6 +199,7 @@ PROVOKED: dict[Kind, Provoke] = {
     Kind(409, INVALID, "job_cancelled", retry=False): of_a_cancelled_job,
     Kind(409, INVALID, "job_settled", retry=False): cancelling_what_has_ended,
     Kind(409, INVALID, "batch_status", retry=False): retrying_what_has_not_ended,
+    Kind(409, INVALID, "prompts_forgotten", retry=False): retrying_what_is_forgotten,
     Kind(409, INVALID, "too_many_webhooks", retry=False): registering_too_many_webhooks,
     Kind(410, INVALID, "pictures_expired", retry=False): replaying_what_has_expired,
     Kind(413, INVALID, None, retry=False): body(prompt="x" * 1024 * 1024),

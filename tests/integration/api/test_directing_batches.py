@@ -1,12 +1,14 @@
 """What a caller does with a batch that was begun: cancels it, pauses it, has its failed lines made again."""
 
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 
 from core import usage
 from core.errors import FailureKind
-from core.orm import Batch
+from core.orm import Batch, Job, JobEvent
 from core.states import JobState
 from tests import builders
 from tests.integration.api import lives
@@ -140,6 +142,30 @@ def test_a_retry_is_a_batch_of_the_lines_without_pictures(submitter: Submitter) 
     submitter.clerk.look()
     batch = submitter.batch(again["id"])
     assert (batch["status"], batch["request_counts"]["completed"]) == ("completed", 1)
+
+
+@pytest.mark.parametrize("words", ["the prompt of a line", "a whole job"])
+def test_a_batch_whose_words_are_forgotten_cannot_be_retried(submitter: Submitter, words: str) -> None:
+    batch_id = submitter.begun(line("a"), line("b"))
+    for custom_id in "ab":
+        submitter.fail(batch_id, custom_id)
+    submitter.clerk.look()
+    forget(submitter, submitter.job(batch_id, "b"), all_of_it=words == "a whole job")
+
+    response = submitter.call(f"{batch_id}/retry", "POST")
+
+    assert (response.status_code, error_of(response)["code"]) == (409, "prompts_forgotten")
+    assert response.headers["x-should-retry"] == "false"
+
+
+def forget(submitter: Submitter, job_id: UUID, *, all_of_it: bool) -> None:
+    """As retention does, of this job alone."""
+    with submitter.services.database.transaction() as session:
+        job = session.get_one(Job, job_id)
+        job.request = {**job.request, "prompt": ""}
+        if all_of_it:
+            session.execute(delete(JobEvent).where(JobEvent.job_id == job_id))
+            session.delete(job)
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "retry", "cancel"])

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
-from core.orm import AuditEntry
+from core.orm import AuditEntry, Job
 from core.states import JobState
 from tests.integration.api.batching import Submitter, line
 from tests.integration.api.dashboard.conftest import Visitor, words
@@ -85,6 +86,18 @@ def test_what_cannot_be_done_to_a_batch_is_said(submitter: Submitter, operator: 
 
     assert [response.status_code for response in refused] == [400] * 4
     assert "No line of this batch can be made again." in words(refused[0].text)
+
+
+def test_a_batch_whose_prompts_are_forgotten_is_not_retried(submitter: Submitter, operator: Visitor) -> None:
+    batch_id = ended(submitter)
+    with submitter.services.database.transaction() as session:
+        for job in session.scalars(select(Job).where(Job.batch_id == batch_id)):
+            job.request = {**job.request, "prompt": ""}
+
+    refused = operator.post(f"/ops/batches/{batch_id}/retry")
+
+    assert refused.status_code == 400
+    assert "The prompts of this batch are not kept any more." in words(refused.text)
 
 
 def test_viewers_cannot_act(submitter: Submitter, viewer: Visitor) -> None:
