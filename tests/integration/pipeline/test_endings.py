@@ -3,16 +3,20 @@
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 from openai import InternalServerError
 from sqlalchemy import select
 
+from core import users
 from core.bootstrap import Services
 from core.orm import Job, JobEvent, ProviderCall
-from core.states import CallOutcome, Event
+from core.states import CallOutcome, Event, Role
 from tests import builders
 from tests.stack import Stack, until
 
@@ -90,3 +94,31 @@ def test_a_process_of_the_api_is_not_ready_before_it_sends_its_callers_away(
             call.result(timeout=60)
         assert sent_away.value.code == "restarting"
         assert sent_away.value.response.headers["x-should-retry"] == "true"
+
+
+def test_streams_that_are_open_are_ended_in_order_with_the_process(stack: Stack, services: Services) -> None:
+    stack.start("api")
+    stack.generate()
+    until(lambda: events(services), "there is a job to be followed")
+    with services.database.transaction() as session:
+        job_id = session.scalars(select(Job.id)).one()
+        viewer = users.create(session, "ada", Role.VIEWER, "correct horse battery staple")
+        cookie = users.sign_in(session, viewer, seconds=600).token
+
+    with (
+        open_stream(f"{stack.url}/v1/images/jobs/{job_id}/events", Authorization=f"Bearer {stack.key}") as of_job,
+        open_stream(f"{stack.url}/ops/stream", Cookie=f"ops_session={cookie}") as of_dashboard,
+    ):
+        process = psutil.Process(stack.pid("api"))
+        process.terminate()
+
+        for stream in (of_job, of_dashboard):
+            assert b"retry: 2000" in b"".join(stream.iter_content(None)), "one that is cut off would raise"
+        assert process.wait(timeout=10) == 0
+
+
+@contextmanager
+def open_stream(address: str, **headers: str) -> Iterator[requests.Response]:
+    with requests.get(address, headers=headers, stream=True, timeout=20) as response:
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        yield response
