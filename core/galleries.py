@@ -18,6 +18,7 @@ class Shown:
     """A picture whose hour is not over, and where it comes from."""
 
     name: str
+    position: int
     job_id: UUID
     model: str
     provider: str
@@ -38,7 +39,10 @@ class Wanted:
 
 
 def page(session: Session, wanted: Wanted, *, limit: int) -> list[Shown]:
-    """Newest first; of the newest LOOKED_AT jobs only, so that a page costs the same whatever is looked for."""
+    """Newest first; of the newest LOOKED_AT jobs only, so that a page costs the same whatever is looked for.
+
+    All pictures of its last job are on it, be that more than the `limit`: the next page begins with another job.
+    """
     newest = select(Job).order_by(Job.id.desc()).limit(LOOKED_AT)
     if wanted.key_id is not None:
         newest = newest.where(Job.key_id == wanted.key_id)
@@ -48,14 +52,15 @@ def page(session: Session, wanted: Wanted, *, limit: int) -> list[Shown]:
     named = ((job.provider, wanted.provider), (job.model, wanted.model))
     found = (
         select(
-            *(Image.name, job.id.label("job_id"), job.model, job.provider, ApiKey.name.label("key")),
+            *(Image.name, Image.position, job.id.label("job_id"), job.model, job.provider, ApiKey.name.label("key")),
             *(job.request["prompt"].astext.label("prompt"), Image.created_at, Image.expires_at),
         )
         .join(job.id.table, job.id == Image.job_id)
         .join(ApiKey, ApiKey.id == job.key_id)
         .where(Image.expires_at > func.now(), Image.swept_at.is_(None), job.state == JobState.COMPLETED)
         .where(*(column == name for column, name in named if name is not None))
-        .order_by(job.id.desc(), Image.position)
-        .limit(limit)
-    )
-    return [Shown(**row) for row in session.execute(found).mappings()]
+        .order_by(job.id.desc())
+        .fetch(limit, with_ties=True)
+    ).subquery()
+    ordered = select(found).order_by(found.c.job_id.desc(), found.c.position)
+    return [Shown(**row) for row in session.execute(ordered).mappings()]

@@ -49,6 +49,7 @@ def show(visit: Visit) -> str:
         order=sorted(view.totals, key=lambda name: -view.totals[name].charged),
         address=Address("/ops/money", {"window": window, "by": by, **_query(visit)}),
         plot=overview.spending_plot(view.spending, order, names),
+        jobs=Address("/ops/jobs", _query(visit)).but(),
         spent=sum(_sums(view.spending).values(), Decimal(0)),
         key_name=names.get(str(scope.key_id)),
     )

@@ -4,19 +4,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from html import unescape
 from itertools import count
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from api.app import create_app
 from api.waiting import WaitingRoom
-from core import audit, settings, users
+from core import audit, history, settings, users
 from core.bootstrap import Services, assemble
-from core.orm import AuditEntry
+from core.orm import AuditEntry, JobEvent
 from core.states import Role
 from core.users import NewSignIn
 from tests import builders
@@ -41,6 +43,14 @@ class Visitor:
     def post(self, address: str, fields: Mapping[str, object] | None = None) -> TestResponse:
         """Send a form as a page of ours does."""
         return self.client.post(address, data={"form_token": self.form_token, **(fields or {})})
+
+
+def add_up(services: Services) -> None:
+    """As the scheduler does, a moment later."""
+    with services.database.transaction() as session:
+        session.execute(update(JobEvent).values(at=JobEvent.at - timedelta(seconds=10)))
+    with services.database.transaction() as session:
+        history.roll_up(session)
 
 
 def words(page: str) -> str:

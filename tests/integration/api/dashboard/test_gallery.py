@@ -8,7 +8,9 @@ import pytest
 from PIL import Image as Pillow
 from sqlalchemy import select, update
 
+from core import galleries
 from core.bootstrap import Services
+from core.galleries import Wanted
 from core.images import Picture
 from core.orm import Image
 from tests import builders
@@ -66,6 +68,18 @@ def test_pictures_are_narrowed_down_by_model_and_key(services: Services, owner: 
     assert shown(f"key={owner.key_id}&model=dall-e-3") == [True, False]
     assert shown(f"key={stranger.key_id}") == [False, False]
     assert shown("provider=stability") == [False, False]
+
+
+def test_a_page_ends_between_two_jobs(services: Services, owner: Owner) -> None:
+    claim = lives.start(services, lives.begin(services, owner, n=2))
+    for position in (0, 1):
+        lives.land(services, claim, position)
+    lives.complete(services, claim)
+
+    with services.database.transaction() as session:
+        shown = galleries.page(session, Wanted(key_id=owner.key_id), limit=1)
+
+    assert [(picture.job_id, picture.position) for picture in shown] == [(claim.job_id, 0), (claim.job_id, 1)]
 
 
 def test_a_thumbnail_is_a_jpeg_of_its_size(services: Services, owner: Owner, viewer: Visitor) -> None:

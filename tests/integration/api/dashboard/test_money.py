@@ -1,26 +1,14 @@
 """/ops/money: what was spent, set aside, and is in doubt."""
 
-from datetime import timedelta
-
 import pytest
-from sqlalchemy import update
 
 from api.dashboard.wording import dollars
-from core import calls, history
+from core import calls
 from core.bootstrap import Services
-from core.orm import JobEvent
 from tests import builders
 from tests.integration.api import lives
-from tests.integration.api.dashboard.conftest import Visitor
+from tests.integration.api.dashboard.conftest import Visitor, add_up
 from tests.integration.api.lives import Owner
-
-
-def add_up(services: Services) -> None:
-    """As the scheduler does, a moment later."""
-    with services.database.transaction() as session:
-        session.execute(update(JobEvent).values(at=JobEvent.at - timedelta(seconds=10)))
-    with services.database.transaction() as session:
-        history.roll_up(session)
 
 
 def test_what_was_spent_is_told_by_provider_model_and_key(

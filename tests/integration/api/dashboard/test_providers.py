@@ -114,7 +114,7 @@ def test_what_befell_it_is_told(services: Services, viewer: Visitor) -> None:
     page = viewer.get("/ops/providers")
 
     assert "openai taken out" in page
-    assert "kind unavailable" in page
+    assert "3 failures in a row, the last unavailable, for 15.0 s" in page
 
 
 def test_what_it_says_of_its_own_limit_stands_beside_the_rate_that_we_keep_to(
