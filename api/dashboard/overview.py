@@ -11,8 +11,9 @@ from api.dashboard import windows
 from api.dashboard.addresses import Address
 from api.dashboard.charts import COLOURS, Plot, Series
 from api.dashboard.visits import Visit
-from core import admission, alerts, history, meters, vitals
+from core import admission, alerts, fleet, history, meters, vitals
 from core.alerts import Alert
+from core.fleet import Allowance
 from core.history import Dimension, FailureGroup, Flow, Latencies, LatencyBin, Outcomes, SpendingBin
 from core.rates import Standing
 from core.vitals import Vitals
@@ -26,12 +27,14 @@ class View:
     """Everything on the page, as of one look. `outcomes` and `latencies` are of CARDS, the rest of the window.
 
     `rates` has those that a provider's calls are held to; what `headroom` they leave is not known without Redis.
+    `allowances` are what providers say of their own limits.
     """
 
     vitals: Vitals
     alerts: Sequence[Alert]
     rates: Mapping[str, str]
     headroom: Mapping[str, Standing]
+    allowances: Mapping[str, Allowance]
     outcomes: Mapping[str, Outcomes]
     latencies: Mapping[str, Latencies]
     flow: Flow
@@ -65,8 +68,9 @@ def _look(visit: Visit, window: str) -> View:
         found = vitals.look(session)
         read: dict[str, Any] = {
             "vitals": found,
+            "allowances": fleet.allowances(session),
             "alerts": alerts.raised(found),
-            "outcomes": history.outcomes(session, hour, Dimension.PROVIDER),
+            "outcomes": found.of_hour,
             "latencies": history.latencies_by_provider(session, hour),
             "flow": history.flow(session, bins),
             "speed": history.latencies(session, bins),

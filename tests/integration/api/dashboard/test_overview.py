@@ -1,13 +1,15 @@
 """/ops/: what is wrong, what waits, at a glance."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from api.app import create_app
 from api.dashboard.wording import dollars
 from api.waiting import WaitingRoom
-from core import admission, breaker
+from core import admission, breaker, fleet, processes
 from core.bootstrap import Services
 from core.errors import FailureKind
+from core.fleet import Allowance, Load
 from core.processes import Presence
 from core.rates import Rates
 from core.states import Part, Role
@@ -79,3 +81,12 @@ def test_what_a_rate_leaves_is_not_known_without_redis(services: Services, staff
 def test_a_window_is_one_of_a_few(viewer: Visitor) -> None:
     assert viewer.client.get("/ops/?window=6h").status_code == 200
     assert viewer.client.get("/ops/?window=1000y").status_code == 400
+
+
+def test_what_a_provider_says_of_its_own_limit_is_on_its_card(services: Services, viewer: Visitor) -> None:
+    told = Allowance(1200, 1100, reset=timedelta(minutes=5), age=timedelta(0))
+    with services.database.transaction() as session:
+        worker = processes.this(Part.WORKER, provider="openai")
+        fleet.beat(session, worker, Load(rss=1, stopping=False, allowance=told))
+
+    assert "its own limit 1,100 of 1,200, all in" in viewer.get("/ops/?window=1h")
