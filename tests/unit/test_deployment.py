@@ -1,4 +1,5 @@
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_whatever_compose_requires_is_filled_in_by_hand() -> None:
     filled_in = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
     assert required <= filled_in
+
+
+def test_the_image_holds_what_any_setting_may_ask_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [each for extra in project["optional-dependencies"].values() for each in extra]
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+
+    wanted = {re.split(r"[^a-z0-9-]", each, maxsplit=1)[0] for each in [*project["dependencies"], *extras]}
+
+    assert wanted
+    assert wanted <= locked
 
 
 def test_the_image_holds_every_package_that_its_parts_import() -> None:
