@@ -52,8 +52,9 @@ def page(session: Session, wanted: Wanted, *, limit: int) -> list[Shown]:
     named = ((job.provider, wanted.provider), (job.model, wanted.model))
     found = (
         select(
-            *(Image.name, Image.position, job.id.label("job_id"), job.model, job.provider, ApiKey.name.label("key")),
-            *(job.request["prompt"].astext.label("prompt"), Image.created_at, Image.expires_at),
+            *(Image.name, Image.position, Image.created_at, Image.expires_at),
+            *(job.id.label("job_id"), job.model, job.provider, ApiKey.name.label("key")),
+            job.request["prompt"].astext.label("prompt"),
         )
         .join(job.id.table, job.id == Image.job_id)
         .join(ApiKey, ApiKey.id == job.key_id)
