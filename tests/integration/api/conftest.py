@@ -24,6 +24,7 @@ from tests.integration.api import lives
 from tests.integration.api.batching import Submitter
 from tests.integration.api.house import House
 from tests.integration.api.lives import JOBS, Get, Owner
+from tests.integration.api.metrics import Scrape, add_up, read
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +117,22 @@ def get(client: FlaskClient, owner: Owner) -> Get:
         return body
 
     return get
+
+
+@pytest.fixture
+def admin(services: Services) -> dict[str, str]:
+    """The headers of a key that may read the figures of the whole house."""
+    key, _ = builders.make_caller(services, admin=True)
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def scrape(services: Services, admin: dict[str, str]) -> Callable[..., Scrape]:
+    """By a front end that was started this moment: it remembers nothing."""
+
+    def scrape() -> Scrape:
+        add_up(services)
+        app = create_app(services, WaitingRoom(services.database, services.notifier))
+        return read(app.test_client(), admin)
+
+    return scrape

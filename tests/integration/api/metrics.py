@@ -1,18 +1,25 @@
-"""A scrape of /metrics, as Prometheus makes it, and what it says."""
+"""A scrape of /metrics, as Prometheus makes it, what it says, and a house of which there is something to say."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flask.testing import FlaskClient
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 from sqlalchemy import update
 
-from core import history
+from core import history, ledger
 from core.bootstrap import Services
+from core.errors import FailureKind
+from core.ledger import Claim
 from core.orm import Job, JobEvent
+from tests import builders
+from tests.integration.api import lives
+from tests.integration.api.lives import Owner
 
+DALL_E = {"provider": "openai", "model": "dall-e-2"}
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -62,3 +69,38 @@ def add_up(services: Services) -> None:
         session.execute(update(Job).values(created_at=Job.created_at - a_while))
         while history.roll_up(session):
             pass
+
+
+def read(client: FlaskClient, headers: dict[str, str]) -> Scrape:
+    response = client.get("/metrics", headers=headers)
+    assert response.status_code == 200, response.text
+    return Scrape.of(response.text)
+
+
+def live(services: Services, owner: Owner) -> None:
+    """One job completes after a retry, a rescue and a hand-over, one fails, one is refused, and one waits."""
+    done = lives.start(services, lives.begin(services, owner, n=2))
+    lives.put_off(services, done)
+    builders.make_due(services, done.job_id)
+    builders.claim(services, done.job_id)
+    builders.lose_lease(services, done.job_id)
+    rescue(services)
+    builders.make_due(services, done.job_id)
+    hand_over(services, builders.claim(services, done.job_id))
+    builders.make_due(services, done.job_id)
+    done = builders.claim(services, done.job_id)
+    lives.land(services, done, 0, 1)
+    lives.complete(services, done)
+    for kind in (FailureKind.STORE, FailureKind.MODERATED):
+        lives.fail(services, lives.start(services, lives.begin(services, owner)), kind)
+    lives.begin(services, owner)
+
+
+def rescue(services: Services) -> None:
+    with services.database.transaction() as session:
+        ledger.rescue(session)
+
+
+def hand_over(services: Services, claim: Claim) -> None:
+    with services.database.transaction() as session:
+        assert ledger.hand_over(session, claim)

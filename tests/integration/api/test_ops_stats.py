@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 
@@ -21,12 +20,6 @@ from tests.integration.api.lives import Owner
 from tests.integration.api.metrics import add_up
 
 STATS = "/v1/ops/stats"
-
-
-@pytest.fixture
-def admin(services: Services) -> dict[str, str]:
-    key, _ = builders.make_caller(services, admin=True)
-    return {"Authorization": f"Bearer {key}"}
 
 
 def test_only_admin_keys_are_told(client: FlaskClient, authorized: dict[str, str], admin: dict[str, str]) -> None:
