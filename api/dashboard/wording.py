@@ -11,7 +11,6 @@ from markupsafe import Markup, escape
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 CAP = 10_000
 NOTHING = "\N{EN DASH}"
-_CENTS = Decimal("0.01")
 
 
 def seconds(length: float | None) -> str:
@@ -31,12 +30,12 @@ def seconds(length: float | None) -> str:
 
 
 def dollars(amount: Decimal | float | None) -> str:
-    """Cents where that is exact enough, more digits where it is not."""
+    """Cents where that is exact enough, up to two digits more where it is not."""
     if amount is None:
         return NOTHING
     exact = Decimal(amount)
-    digits = 2 if exact == exact.quantize(_CENTS) or abs(exact) >= 1 else 4
-    return f"${exact:,.{digits}f}"
+    cents, finer = f"{exact:,.2f}", f"{exact:.4f}".rstrip("0")
+    return f"${cents if abs(exact) >= 1 else max(cents, finer, key=len)}"
 
 
 def count(number: int | None, cap: int = CAP) -> str:

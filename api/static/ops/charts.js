@@ -14,7 +14,7 @@ const charts = (() => {
     probe.remove();
     return value || colour(name);
   };
-  const faded = (shade, into) => `color-mix(in srgb, ${shade} 60%, ${into})`;
+  const faded = (shade, share, into) => `color-mix(in srgb, ${shade} ${share}%, ${into})`;
 
   function inSeconds(value) {
     if (value < 1) return `${Math.round(value * 1000)} ms`;
@@ -56,8 +56,8 @@ const charts = (() => {
 
   function line(plot, series) {
     const shade = resolved(series.colour);
-    if (plot.kind === "stack") return { stroke: shade, width: 1, fill: faded(shade, "transparent"), points: { show: false } };
-    if (plot.kind === "bars") return { stroke: shade, width: 0, fill: faded(shade, resolved("sheet")), paths: uPlot.paths.bars({ size: [0.8, 48], align: 1 }), points: { show: false } };
+    if (plot.kind === "stack") return { stroke: shade, width: 1, fill: faded(shade, 55, "transparent"), points: { show: false } };
+    if (plot.kind === "bars") return { stroke: shade, width: 0, fill: faded(shade, 85, resolved("sheet")), paths: uPlot.paths.bars({ size: [0.8, 48], align: 1 }), points: { show: false } };
     const known = series.values.filter((value) => value != null).length;
     return { stroke: shade, width: 1.5, dash: series.dashed ? [4, 4] : undefined, points: { show: known < 24, size: 4 } };
   }

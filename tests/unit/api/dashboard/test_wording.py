@@ -26,7 +26,14 @@ def test_a_length_of_time_is_as_short_as_it_stays_telling(length: float | None, 
 
 @pytest.mark.parametrize(
     ("amount", "reads"),
-    [("0", "$0.00"), ("0.1", "$0.10"), ("0.016", "$0.0160"), ("1234.5678", "$1,234.57"), ("-0.5", "$-0.50")],
+    [
+        ("0", "$0.00"),
+        ("0.1", "$0.10"),
+        ("0.016", "$0.016"),
+        ("0.0123456", "$0.0123"),
+        ("1234.5678", "$1,234.57"),
+        ("-0.5", "$-0.50"),
+    ],
 )
 def test_dollars_have_as_many_digits_as_it_takes(amount: str, reads: str) -> None:
     assert wording.dollars(Decimal(amount)) == reads
