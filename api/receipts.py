@@ -72,5 +72,6 @@ def _write(
     try:
         record(session, {key: timedelta(seconds=now - at) for key, at in sorted(first.items())})
     except SQLAlchemyError:
-        noted.extendleft(reversed(taken))
+        room = MOST - len(noted)  # for the newest of them: what came meanwhile is newer still
+        noted.extendleft(reversed(taken[-room:] if room else []))
         raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from core import calls
+from core import calls, ledger
 from core.bootstrap import Services
 from core.errors import FailureKind
 from tests.integration.api import lives
@@ -81,10 +81,15 @@ def test_failures_and_calls_are_told_by_what_they_were(
         calls.open_call(session, claim, positions=[0])
         calls.give_up_calls(session, claim.job_id)
     lives.fail(services, claim, FailureKind.UNKNOWN)
+    given_up = lives.start(services, lives.begin(services, owner))
+    with services.database.transaction() as session:
+        calls.open_call(session, given_up, positions=[0])
+        assert ledger.cancel(session, given_up.job_id)
 
     found = scrape()
 
     assert found("darkroom_job_failures_total", kind="unknown", **DALL_E) >= 1
     assert found("darkroom_provider_calls_total", outcome="unknown", **DALL_E) >= 1
+    assert found("darkroom_provider_calls_total", outcome="sent", **DALL_E) >= 1, "its job was called off"
     assert found("darkroom_in_doubt_dollars", provider="openai") > 0
     assert found("darkroom_in_doubt_seconds", provider="openai") > 0

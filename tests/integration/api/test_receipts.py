@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import make_url, select
+from sqlalchemy import event, make_url, select
 from structlog.testing import capture_logs
 
 from api.receipts import Receipts
@@ -134,6 +134,30 @@ def test_receipts_wait_while_the_ledger_is_away(house: House, settings: Settings
 
     assert [entry["event"] for entry in logs] == ["receipts.unwritten"]
     assert fetched_at(house, name)
+
+
+def test_while_the_ledger_is_away_the_newest_receipts_are_kept(
+    house: House, settings: Settings, line: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.receipts.MOST", 2)
+    names = [house.finished() for _ in range(3)]
+    url = make_url(settings.database_url).set(host="127.0.0.1", port=int(line.address.rpartition(":")[2]))
+    with closing(Database(url.render_as_string(hide_password=False))) as database:
+        receipts = Receipts(database)
+        for name in names[:2]:
+            receipts.fetch(name)
+
+        def away(*_: object) -> None:
+            receipts.fetch(names[2])
+            line.cut()
+
+        event.listen(database.engine, "do_connect", away)
+        receipts.flush()
+        event.remove(database.engine, "do_connect", away)
+        line.restore()
+        receipts.flush()
+
+    assert [fetched_at(house, name) is not None for name in names] == [False, True, True]
 
 
 def test_receipts_are_written_without_being_asked_for(house: House) -> None:
