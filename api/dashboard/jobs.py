@@ -75,7 +75,7 @@ def _plot(series: figures.Series) -> Plot:
             for state in JobState
             if any(each.states.get(state) for each in series.bins)
         ],
-        kind="stack",
+        kind="bars",
     )
 
 

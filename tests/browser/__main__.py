@@ -26,7 +26,7 @@ PAGES = {
     "overview": "/ops/?window=1h",
 }
 # A page that is reached by the first row of another.
-BEHIND = {"job": "/ops/jobs", "batch": "/ops/batches", "key": "/ops/keys"}
+BEHIND = {"job": "/ops/jobs?state=completed&lane=interactive", "batch": "/ops/batches", "key": "/ops/keys"}
 THEMES = ("light", "dark")
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 PROMPTS = (
@@ -36,11 +36,11 @@ PROMPTS = (
 LINES = 400
 # What was counted in the last minutes, as if the hour before had been like it, but for a model now and then.
 LIKEWISE_BEFORE = text("""
-INSERT INTO history
-SELECT (jsonb_populate_record(now, jsonb_build_object('at', now.at - ago * interval '3 min'))).*
-FROM history AS now CROSS JOIN generate_series(1, 19) AS ago
+INSERT INTO history SELECT (jsonb_populate_record(now, jsonb_build_object('at', now.at - ago * lately.span))).*
+FROM history AS now CROSS JOIN generate_series(1, 30) AS ago CROSS JOIN (
+    SELECT max(at) - min(at) + interval '1 min' AS span FROM history WHERE grain = 'minute'
+) AS lately
 WHERE now.grain = 'minute' AND abs(hashtext(now.model || ago)) % 4 > 0
-ON CONFLICT DO NOTHING
 """)
 # By magic words, of which the simulators know these.
 TROUBLES = ("content_policy_violation", "insufficient_quota", "moderation_blocked")

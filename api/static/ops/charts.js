@@ -23,7 +23,7 @@ const charts = (() => {
     const rest = Math.floor((value % unit) / below);
     return `${Math.floor(value / unit)} ${name}${rest ? ` ${rest} ${less}` : ""}`;
   }
-  const inThousands = (value) => (value >= 10000 ? `${+(value / 1000).toPrecision(3)}k` : `${value}`);
+  const inThousands = (value) => (value >= 10000 ? `${+(value / 1000).toPrecision(3)}k` : value.toLocaleString("en"));
   // At an axis, and where a figure is read off.
   const UNITS = {
     seconds: { axis: inSeconds, exact: inSeconds },

@@ -89,4 +89,4 @@ def test_what_a_provider_says_of_its_own_limit_is_on_its_card(services: Services
         worker = processes.this(Part.WORKER, provider="openai")
         fleet.beat(session, worker, Load(rss=1, stopping=False, allowance=told))
 
-    assert "its own limit 1,100 of 1,200, all in" in viewer.get("/ops/?window=1h")
+    assert "1,100 of 1,200, its own" in viewer.get("/ops/?window=1h")
