@@ -58,12 +58,7 @@ def run(settings: Settings) -> None:
         return [name for name, part in parts.items() if not part.is_at_work]
 
     presence = Presence(services.database, states.Part.SCHEDULER)
-
-    def beat(_: Services) -> None:
-        presence.beat()
-
-    # A duty like the others: nobody who is stuck in one of them says that all is well.
-    paces = {beat: fleet.BEAT_SECONDS, **duties.OF_THE_LEDGER}
+    paces = {_saying(presence): fleet.BEAT_SECONDS, **duties.OF_THE_LEDGER}
     work(services, paces, lambda: stop.wait(TICK_SECONDS) or bool(dead()))
     died = dead()
     for part in parts.values():
@@ -74,6 +69,15 @@ def run(settings: Settings) -> None:
         log.error("part.died", part=name)
     if died:
         raise SystemExit(1)
+
+
+def _saying(presence: Presence) -> Duty:
+    """A duty like the others: nobody who is stuck in one of them says that all is well."""
+
+    def beat(_: Services) -> None:
+        presence.beat()
+
+    return beat
 
 
 def work(services: Services, paces: Mapping[Duty, float], is_over: Callable[[], bool]) -> None:

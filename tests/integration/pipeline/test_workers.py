@@ -8,6 +8,7 @@ from core import admission, breaker, fleet
 from core.bootstrap import Services
 from core.fleet import Member
 from core.orm import Worker
+from core.states import Part
 from tests.stack import Stack, kill_server, until
 
 
@@ -48,6 +49,19 @@ def test_a_worker_says_what_it_is_and_what_it_is_at(stack: Stack, services: Serv
     assert (worker.provider, worker.concurrency, worker.jobs_done) == ("openai", 500, 1)
     assert worker.celery_name == f"openai-{worker.pid}@{worker.host}"
     assert 20_000_000 < worker.rss < 2_000_000_000
+
+
+def test_schedulers_and_clerks_say_that_they_are_there_and_that_they_end(stack: Stack, services: Services) -> None:
+    def said(*, stopping: bool) -> set[Part]:
+        return {member.worker.part for member in every(services) if member.worker.stopping is stopping}
+
+    stack.start("scheduler", "clerk")
+    until(lambda: said(stopping=False) == {Part.SCHEDULER, Part.CLERK}, "both are there")
+
+    for part in ("scheduler", "clerk"):
+        stack.stop(part)
+
+    assert said(stopping=True) == {Part.SCHEDULER, Part.CLERK}
 
 
 def test_a_worker_that_is_told_to_end_says_so_while_it_finishes(stack: Stack, services: Services) -> None:
