@@ -84,8 +84,10 @@ def _keep(services: Services, key_id: UUID, upload: Upload) -> File:
         bytes=upload.bytes,
         object_key=object_key,
     )
+    longest = timedelta(days=services.settings.keep_prompts_days)
+    lifetime = min(upload.lifetime or longest, longest) if upload.purpose == BATCH_INPUT else upload.lifetime
     with services.database.transaction() as session:
-        return files.record(session, file, lifetime=upload.lifetime)
+        return files.record(session, file, lifetime=lifetime)
 
 
 def _read(request: Request, spools: ExitStack) -> Upload:

@@ -169,7 +169,10 @@ def _read_one(setting: Field[Any], environment: Mapping[str, str]) -> dict[str, 
 
 
 def _refuse_contradictions(settings: Settings) -> None:
-    """What hangs on a job, its prompt and its pictures, cannot be kept for longer than the job."""
+    """What hangs on a job, its prompt and its pictures, cannot be kept for longer than the job.
+
+    Nor results for longer than prompts.
+    """
     hanging = {
         "DARKROOM_KEEP_PROMPTS_DAYS": settings.keep_prompts_days,
         "DARKROOM_MOST_OUTPUT_SECONDS": settings.most_output_seconds / DAY_SECONDS,
@@ -177,3 +180,7 @@ def _refuse_contradictions(settings: Settings) -> None:
     longer = [name for name, kept in hanging.items() if kept > settings.keep_jobs_days]
     if longer:
         raise SettingsError(f"DARKROOM_KEEP_JOBS_DAYS is shorter than {' and '.join(longer)}")
+    if (
+        settings.most_output_seconds > settings.keep_prompts_days * DAY_SECONDS
+    ):  # results quote what providers revised
+        raise SettingsError("DARKROOM_KEEP_PROMPTS_DAYS is shorter than DARKROOM_MOST_OUTPUT_SECONDS")

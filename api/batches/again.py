@@ -45,7 +45,8 @@ def write(services: Services, batch: Batch, pieces: Iterable[bytes]) -> File:
         object_key=object_key,
     )
     with services.database.transaction() as session:
-        return files.record(session, file, lifetime=LIFETIME)
+        longest = timedelta(days=services.settings.keep_prompts_days)
+        return files.record(session, file, lifetime=min(LIFETIME, longest))
 
 
 def content(services: Services, batch_id: str) -> Iterator[bytes]:

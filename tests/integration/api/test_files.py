@@ -1,5 +1,6 @@
 """Files through the front end: uploaded, listed, fetched and deleted by their owner alone."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -25,6 +26,19 @@ def expire(services: Services, file_id: str) -> None:
         file = session.get_one(File, file_id)
         assert file.expires_at
         file.expires_at -= timedelta(days=31)
+
+
+def test_a_file_of_prompts_is_not_kept_for_longer_than_prompts(
+    client_with: Callable[..., FlaskClient], authorized: Headers
+) -> None:
+    client = client_with(keep_prompts_days=1)
+    longer = {"expires_after[anchor]": "created_at", "expires_after[seconds]": str(MONTH)}
+
+    of_batches = [uploaded(client, authorized), uploaded(client, authorized, **longer)]
+    others = uploaded(client, authorized, purpose="user_data")
+
+    assert [file["expires_at"] - file["created_at"] for file in of_batches] == [86_400, 86_400]
+    assert others["expires_at"] is None
 
 
 def test_a_file_is_told_as_openai_tells_it(client: FlaskClient, authorized: Headers) -> None:

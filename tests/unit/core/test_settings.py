@@ -67,6 +67,14 @@ def test_nothing_of_a_job_is_kept_for_longer_than_the_job(name: str) -> None:
         read({**REQUIRED, **kept, name: longer[name]})
 
 
+def test_results_that_quote_prompts_are_not_kept_for_longer_than_prompts() -> None:
+    kept = {"DARKROOM_KEEP_PROMPTS_DAYS": "2", "DARKROOM_MOST_OUTPUT_SECONDS": "172800"}
+    assert read({**REQUIRED, **kept}).keep_prompts_days == 2
+
+    with pytest.raises(SettingsError, match="KEEP_PROMPTS_DAYS is shorter than DARKROOM_MOST_OUTPUT"):
+        read({**REQUIRED, **kept, "DARKROOM_MOST_OUTPUT_SECONDS": "172801"})
+
+
 @pytest.mark.parametrize("address", ["http://store:9000/", "http://store:9000"])
 def test_an_address_loses_its_trailing_slash(address: str) -> None:
     assert read({**REQUIRED, "S3_ENDPOINT": address}).s3_endpoint == "http://store:9000"
