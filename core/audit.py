@@ -29,6 +29,11 @@ def record(  # noqa: PLR0913 - who, what, to what, why, and with what
     session.execute(insert(AuditEntry).values(**entry, detail=dict(detail) if detail else None))
 
 
+def by_command(session: Session, action: str, subject: str, **detail: str) -> None:
+    """Say what was done at the command line."""
+    record(session, actor=CLI, action=action, subject=subject, detail=detail)
+
+
 def page(
     session: Session,
     *,

@@ -43,8 +43,11 @@ def _told(detail: Mapping[str, Any]) -> str:
 @click.argument("job_id", type=click.UUID)
 def cancel_job(job_id: UUID) -> None:
     """Settle a job as cancelled. A provider call under way is finished, and paid for."""
-    from core import cancellation
+    from core import audit, cancellation
 
     with services() as house:
-        if not cancellation.cancel(house.database, house.notifier, job_id):
-            raise click.ClickException(f"there is no job {job_id} that could be cancelled")
+        with house.database.transaction() as session:
+            if not cancellation.settle(session, job_id):
+                raise click.ClickException(f"there is no job {job_id} that could be cancelled")
+            audit.by_command(session, "job.cancel", f"job {job_id}")
+        house.notifier.announce(job_id)

@@ -49,6 +49,7 @@ def create_key(name: str, *, secret_from_stdin: bool, **options: Any) -> None:
     """Make a key and print it, this once; what is not limited is not limited."""
     from sqlalchemy.exc import IntegrityError
 
+    from core import audit
     from core import keys as ledger_keys
 
     secret = told(terms.secret)(sys.stdin.readline().rstrip("\r\n")) if secret_from_stdin else None
@@ -58,6 +59,9 @@ def create_key(name: str, *, secret_from_stdin: bool, **options: Any) -> None:
     try:
         with services() as house, house.database.transaction() as session:
             key = ledger_keys.create(session, name, allowed, secret=secret)
+            caller = ledger_keys.find(session, key)
+            assert caller  # it was made a moment ago
+            audit.by_command(session, "key.create", f"key {caller.key_id}", name=name, **_written(given(options)))
     except IntegrityError as error:
         raise click.ClickException("this is a key already, or was one") from error
     if not secret:
@@ -69,11 +73,19 @@ def create_key(name: str, *, secret_from_stdin: bool, **options: Any) -> None:
 @limits
 def change_key(key_id: UUID, **options: Any) -> None:
     """Change those limits that are named; `none` lifts one."""
+    from core import audit
     from core import keys as ledger_keys
 
     with services() as house, house.database.transaction() as session:
         if not ledger_keys.change(session, key_id, given(options)):
             raise click.ClickException(f"there is no key {key_id}")
+        audit.by_command(session, "key.change", f"key {key_id}", **_written(given(options)))
+
+
+def _written(limits: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: terms.written(list(value) if name == "models" and value else value) for name, value in limits.items()
+    }
 
 
 @keys.command("show")
@@ -106,8 +118,10 @@ def list_keys() -> None:
 @click.argument("key_id", type=click.UUID)
 def revoke_key(key_id: UUID) -> None:
     """Shut a key out from now on."""
+    from core import audit
     from core import keys as ledger_keys
 
     with services() as house, house.database.transaction() as session:
         if not ledger_keys.revoke(session, key_id):
             raise click.ClickException(f"there is no key {key_id} in force")
+        audit.by_command(session, "key.revoke", f"key {key_id}")

@@ -55,9 +55,9 @@ def set_slots(name: str, slots: int) -> None:
     """Change a provider's slots at run time; 0 lets nothing new start."""
     from core import admission
 
-    with services() as house, house.database.transaction() as session:
-        if not admission.set_slots(session, name, slots):
-            raise click.ClickException(f"there is no provider {name}")
+    _steer(
+        "change", name, lambda session, provider: admission.set_slots(session, provider, slots), slots=f"{slots}"
+    )
 
 
 @providers.command("pause")
@@ -66,7 +66,7 @@ def pause_provider(name: str) -> None:
     """Start none of a provider's jobs until it is resumed."""
     from core import admission
 
-    _steer(name, admission.pause)
+    _steer("pause", name, admission.pause)
 
 
 @providers.command("drain")
@@ -75,7 +75,7 @@ def drain_provider(name: str) -> None:
     """As pause, and let stand-ins make what waits, where the catalog names some."""
     from core import admission
 
-    _steer(name, admission.drain)
+    _steer("drain", name, admission.drain)
 
 
 @providers.command("resume")
@@ -84,7 +84,7 @@ def resume_provider(name: str) -> None:
     """Start a provider's jobs again, whatever kept them."""
     from core import admission
 
-    _steer(name, admission.resume)
+    _steer("resume", name, admission.resume)
 
 
 def _rate(text: str) -> str | None:
@@ -98,12 +98,16 @@ def set_rate(name: str, rate: str | None) -> None:
     """Change how many calls may begin in a time, such as 60/minute; `none` is the catalog's again."""
     from core import admission
 
-    _steer(name, lambda session, provider: admission.set_rate(session, provider, rate))
+    told = rate or "the catalog's"
+    _steer("change", name, lambda session, provider: admission.set_rate(session, provider, rate), rate=told)
 
 
-def _steer(name: str, change: Callable[["Session", str], bool]) -> None:
+def _steer(action: str, name: str, change: Callable[["Session", str], bool], **detail: str) -> None:
+    from core import audit
+
     with services() as house:
         with house.database.transaction() as session:
             if not change(session, name):
                 raise click.ClickException(f"there is no provider {name}")
+            audit.by_command(session, f"provider.{action}", f"provider {name}", **detail)
         house.intake.start_due(name)
