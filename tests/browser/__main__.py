@@ -23,7 +23,7 @@ from tests.sandboxes import Sandbox, until
 PAGES = {
     **{name: f"/ops/{name}" for name in ("jobs", "batches", "gallery", "providers", "workers", "keys", "money")},
     **{name: f"/ops/{name}" for name in ("webhooks", "operations", "audit")},
-    "overview": "/ops/?window=1h",
+    "overview": "/ops/",
 }
 # A page that is reached by the first row of another.
 BEHIND = {"job": "/ops/jobs?state=completed&lane=interactive", "batch": "/ops/batches", "key": "/ops/keys"}
@@ -34,13 +34,15 @@ PROMPTS = (
     *("A market street after rain", "A glass house among pines", "A quiet harbour with red boats"),
 )
 LINES = 400
-# What was counted in the last minutes, as if the hour before had been like it, but for a model now and then.
+# Pictures come once they are scrolled to.
+ALL_SEEN = "[...document.images].every((each) => each.complete || each.getBoundingClientRect().top > innerHeight)"
+# What was counted in the last minutes, as if the hours before had been like it, but for a model now and then.
 LIKEWISE_BEFORE = text("""
 INSERT INTO history SELECT (jsonb_populate_record(now, jsonb_build_object('at', now.at - ago * lately.span))).*
-FROM history AS now CROSS JOIN generate_series(1, 30) AS ago CROSS JOIN (
+FROM history AS now CROSS JOIN generate_series(1, 360) AS ago CROSS JOIN (
     SELECT max(at) - min(at) + interval '1 min' AS span FROM history WHERE grain = 'minute'
 ) AS lately
-WHERE now.grain = 'minute' AND abs(hashtext(now.model || ago)) % 4 > 0
+WHERE now.grain = 'minute' AND ago * lately.span < interval '6 hours' AND abs(hashtext(now.model || ago)) % 4 > 0
 """)
 # By magic words, of which the simulators know these.
 TROUBLES = ("content_policy_violation", "insufficient_quota", "moderation_blocked")
@@ -98,11 +100,11 @@ def keep_busy(ready: dict[str, Any]) -> None:
     with ThreadPoolExecutor(12) as callers:
         list(callers.map(ask, range(90)))
     until(lambda: client.batches.retrieve(batch_id).status == "completed", "the batch is done", within=300)
-    remember_an_hour(ready["environment"]["DATABASE_URL"])
+    remember_hours(ready["environment"]["DATABASE_URL"])
     begin_batch(client)
 
 
-def remember_an_hour(database_url: str) -> None:
+def remember_hours(database_url: str) -> None:
     """For charts: a house that was begun a minute ago has none to show."""
     with closing(Database(database_url)) as database:
         until(lambda: _is_added_up(database), "what happened is added up")
@@ -149,6 +151,7 @@ def photograph(page: Page, address: str, path: Path) -> None:
     page.goto(address)
     if page.locator("#pulse").count():
         expect(page.locator("#pulse")).to_contain_text("live ·")
+    until(lambda: page.evaluate(ALL_SEEN), "the pictures are there")
     page.screenshot(path=path, full_page=path.stem.endswith("narrow"))
     sys.stdout.write(f"{path.name}\n")
 
