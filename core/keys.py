@@ -100,6 +100,11 @@ _FIND = select(
 ).where(ApiKey.hash == bindparam("hash"), ApiKey.revoked_at.is_(None))
 
 
+def id_of(session: Session, key: str) -> UUID:
+    """Of a key that was made in this transaction, in force or not."""
+    return session.scalars(select(ApiKey.id).where(ApiKey.hash == _hash(key))).one()
+
+
 def find(session: Session, key: str) -> Caller | None:
     """The caller whose key this is; None where it was never made, or was revoked. Raises KeyExpired."""
     row = session.execute(_FIND, {"hash": _hash(key)}).one_or_none()

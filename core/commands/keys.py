@@ -59,9 +59,8 @@ def create_key(name: str, *, secret_from_stdin: bool, **options: Any) -> None:
     try:
         with services() as house, house.database.transaction() as session:
             key = ledger_keys.create(session, name, allowed, secret=secret)
-            caller = ledger_keys.find(session, key)
-            assert caller  # it was made a moment ago
-            audit.by_command(session, "key.create", f"key {caller.key_id}", name=name, **_written(given(options)))
+            key_id = ledger_keys.id_of(session, key)
+            audit.by_command(session, "key.create", f"key {key_id}", name=name, **_written(given(options)))
     except IntegrityError as error:
         raise click.ClickException("this is a key already, or was one") from error
     if not secret:

@@ -39,14 +39,17 @@ def test_what_is_done_to_providers_and_jobs_is_on_the_audit(run: Run, services: 
 
 
 def test_what_is_done_to_keys_is_on_the_audit_without_their_secrets(run: Run, services: Services) -> None:
-    (secret,) = lines(run("keys", "create", "ann", "--model", "dall-e-2", "--cap", "10.50"))
+    (secret,) = lines(
+        run("keys", "create", "ann", "--model", "dall-e-2", "--cap", "10.50", "--expires", "2020-02-29")
+    )
     key_id = id_of(services, secret)
 
     lines(run("keys", "change", key_id, "--cap", "none"))
     lines(run("keys", "revoke", key_id))
 
+    limits = {"models": "dall-e-2", "cap": "10.50", "expires_at": "2020-02-29 23:59 UTC"}
     assert told(services) == [
-        ("key.create", f"key {key_id}", {"name": "ann", "models": "dall-e-2", "cap": "10.50"}),
+        ("key.create", f"key {key_id}", {"name": "ann", **limits}),
         ("key.change", f"key {key_id}", {"cap": "none"}),
         ("key.revoke", f"key {key_id}", None),
     ]
@@ -54,6 +57,4 @@ def test_what_is_done_to_keys_is_on_the_audit_without_their_secrets(run: Run, se
 
 def id_of(services: Services, secret: str) -> UUID:
     with services.database.transaction() as session:
-        caller = keys.find(session, secret)
-    assert caller
-    return caller.key_id
+        return keys.id_of(session, secret)
