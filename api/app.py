@@ -9,6 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from flask.typing import ResponseReturnValue
 from structlog.contextvars import bind_contextvars, clear_contextvars
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import (
     deliveries,
@@ -72,7 +73,15 @@ def create_app(services: Services, room: WaitingRoom) -> Flask:
     ):
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])
     app.register_blueprint(dashboard.blueprint(services, room.closing))
+    _believe(app, services.settings.trusted_proxies)
     return app
+
+
+def _believe(app: Flask, proxies: int) -> None:
+    """Take who asks, and at which address of ours, from the headers of so many proxies; of none, from the line."""
+    app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # as Flask's own documentation has it
+        app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+    )
 
 
 def _images(services: Services, caller: Known, room: WaitingRoom) -> Iterable[Url]:

@@ -52,6 +52,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
             "graceful_timeout": math.ceil(self.settings.drain_seconds) + 1,  # a process ends by itself before
             "keepalive": 75,  # longer than the clients' pools, so that they close first
             "control_socket_disable": True,
+            "forwarded_allow_ips": "",  # what proxies say is believed in api/app.py, or nowhere
             "on_starting": sharing.begin,
             "on_exit": sharing.end,
         }

@@ -54,6 +54,14 @@ def hour_or_more(text: str) -> int:
     return seconds
 
 
+def count(text: str) -> int:
+    """A whole number, none or more. Raises ValueError."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
 def days(text: str) -> int:
     """Whole days, one or more. Raises ValueError."""
     number = int(text)
@@ -91,6 +99,7 @@ class Settings:
     s3_bucket: str = variable("S3_BUCKET", default="darkroom")
 
     public_url: str = variable("DARKROOM_PUBLIC_URL", parse=address, default="http://127.0.0.1:8000")
+    trusted_proxies: int = variable("DARKROOM_TRUSTED_PROXIES", parse=count, default=0)
     default_model: str | None = variable("DARKROOM_DEFAULT_MODEL", default=None)
     wait_seconds: float = variable("DARKROOM_WAIT_SECONDS", parse=duration, default=240.0)
     drain_seconds: float = variable("DARKROOM_DRAIN_SECONDS", parse=duration, default=3.0)

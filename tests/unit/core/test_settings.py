@@ -53,6 +53,15 @@ def test_what_is_unreadable_is_named_beside_what_is_missing_and_not_repeated() -
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize("number", ["-1", "one", "1.5"])
+def test_proxies_that_are_trusted_are_counted_from_none_on(number: str) -> None:
+    assert read(REQUIRED).trusted_proxies == 0
+    assert read({**REQUIRED, "DARKROOM_TRUSTED_PROXIES": "2"}).trusted_proxies == 2
+
+    with pytest.raises(SettingsError, match="DARKROOM_TRUSTED_PROXIES is not readable"):
+        read({**REQUIRED, "DARKROOM_TRUSTED_PROXIES": number})
+
+
 @pytest.mark.parametrize("name", ["DARKROOM_KEEP_PROMPTS_DAYS", "DARKROOM_MOST_OUTPUT_SECONDS"])
 def test_nothing_of_a_job_is_kept_for_longer_than_the_job(name: str) -> None:
     kept = {
