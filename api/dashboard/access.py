@@ -10,7 +10,7 @@ from flask import Request, Response, redirect, request
 from flask.typing import ResponseReturnValue
 
 from api.dashboard.glass import Glass
-from api.dashboard.visits import Visit
+from api.dashboard.visits import NOTICE, Visit
 from core import users
 from core.bootstrap import Services
 from core.states import Role
@@ -71,11 +71,16 @@ class Door:
             refuse_foreign(request, visit.user.form_token)
             if not visit.may(role):
                 raise NotAllowed(role)
-            return view(visit, **arguments)
+            try:
+                return view(visit, **arguments)
+            finally:
+                self._glass.forget()
 
         return guarded
 
     def _visit(self) -> Visit:
+        if NOTICE in request.cookies:  # something was done a moment ago, perhaps by way of another process
+            self._glass.forget()
         return Visit(self._services, self._glass, self._user())
 
     def _user(self) -> SignedIn:

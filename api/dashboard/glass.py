@@ -1,7 +1,9 @@
 """What pages show, read once for all who look: ten open dashboards cost the database as much as one."""
 
+import math
 import time
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -12,7 +14,7 @@ T = TypeVar("T")
 
 
 class Glass:
-    """Remembers for a moment what was read. Whoever asks while it is being read waits for it."""
+    """Remembers for a moment what was read. Whoever asks while it is being read gets what comes of that."""
 
     def __init__(self, seconds: float = FRESH_SECONDS) -> None:
         self._seconds = seconds
@@ -20,34 +22,47 @@ class Glass:
         self._lock = Lock()
 
     def look(self, what: Hashable, read: Callable[[], T]) -> T:
-        """What `read` returned at most so many seconds ago; `what` names it, with all that it depends on."""
-        with self._lock:
-            view = self._views.get(what) or self._begin(what)
-        with view.lock:
-            if time.monotonic() >= view.until:
-                view.value = read()
-                view.until = time.monotonic() + self._seconds
-            value: T = view.value
-            return value
+        """What `read` returned at most so many seconds ago; `what` names it, with all that it depends on.
+
+        Raises what `read` raises, to all who waited for it: a database that is slow is not asked by each in turn.
+        """
+        view, is_new = self._find(what)
+        value: T = view.read(read, self._seconds) if is_new else view.outcome.result()
+        return value
 
     def forget(self) -> None:
         """Something was done: whoever looks from now on is to see what came of it."""
         with self._lock:
             self._views = {}
 
-    def _begin(self, what: Hashable) -> "_View":
-        """A view that is yet to be read. Those that are old are let go: they may be large."""
+    def _find(self, what: Hashable) -> tuple["_View", bool]:
+        """A view, and whether it is yet to be read, by whoever asked."""
         now = time.monotonic()
-        self._views = {name: view for name, view in self._views.items() if view.is_wanted(now)}
-        view = self._views[what] = _View()
-        return view
+        with self._lock:
+            view = self._views.get(what)
+            if view and view.is_wanted(now):
+                return view, False
+            # Those that are old are let go: they may be large.
+            self._views = {name: view for name, view in self._views.items() if view.is_wanted(now)}
+            view = self._views[what] = _View()
+            return view, True
 
 
 class _View:
     def __init__(self) -> None:
-        self.lock = Lock()
-        self.until = 0.0
-        self.value: Any = None
+        self.outcome: Future[Any] = Future()
+        self._until = math.inf  # being read
+
+    def read(self, read: Callable[[], T], seconds: float) -> T:
+        try:
+            value = read()
+        except BaseException as error:
+            self._until = -math.inf
+            self.outcome.set_exception(error)
+            raise
+        self._until = time.monotonic() + seconds
+        self.outcome.set_result(value)
+        return value
 
     def is_wanted(self, now: float) -> bool:
-        return self.lock.locked() or now < self.until
+        return now < self._until

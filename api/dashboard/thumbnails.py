@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from datetime import timedelta
 from io import BytesIO
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import NamedTuple
 
 import gevent
@@ -11,12 +11,16 @@ from flask import Response
 from PIL import Image as Pillow
 from werkzeug.exceptions import NotFound
 
+from api.dashboard.glass import Glass
 from api.dashboard.visits import Visit
 from core import images
+from core.storage import Storage
 
 SIZES = {"small": 68, "large": 360}
 MOST_KEPT_BYTES = 24 * 1024 * 1024
 QUALITY = 72
+# Of a process: each holds a whole picture in memory, and a thread that passwords and host names need as well.
+AT_ONCE = 4
 # By browsers.
 MOST_CACHED_SECONDS = 600
 
@@ -33,6 +37,8 @@ class Thumbnails:
         self._kept: OrderedDict[Kept, bytes] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
+        self._making = Glass(seconds=0)  # whoever asks for one that is being made gets that
+        self._room = BoundedSemaphore(AT_ONCE)
 
     def show(self, visit: Visit, name: str) -> Response:
         """A JPEG of a picture whose hour is not over. Looking at it is not fetching it."""
@@ -42,17 +48,21 @@ class Thumbnails:
         if which.size not in SIZES:
             raise NotFound("There is no such size.")
         key, left = _find(visit, name)
-        small = self._find(which)
-        if small is None:
-            png = visit.services.storage.read(key)
-            # Decoding takes tens of milliseconds of the processor: not from those who wait for pictures.
-            small = gevent.get_hub().threadpool.apply(_shrink, (png, SIZES[which.size]))
-            self._keep(which, small)
+        storage = visit.services.storage
+        small = self._find(which) or self._making.look(which, lambda: self._make(storage, key, which))
         response = Response(small, mimetype="image/jpeg")
         response.headers["Cache-Control"] = (
             f"private, max-age={min(MOST_CACHED_SECONDS, int(left.total_seconds()))}"
         )
         return response
+
+    def _make(self, storage: Storage, key: str, which: Kept) -> bytes:
+        with self._room:
+            png = storage.read(key)
+            # Decoding takes tens of milliseconds of the processor: not from those who wait for pictures.
+            small: bytes = gevent.get_hub().threadpool.apply(_shrink, (png, SIZES[which.size]))
+        self._keep(which, small)
+        return small
 
     def _find(self, which: Kept) -> bytes | None:
         with self._lock:

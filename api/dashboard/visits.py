@@ -89,7 +89,6 @@ class Visit:
 
     def done(self, said: str, *, go_to: str = "/ops/") -> Response:
         """After an action: back to the page it came from, which shows for once what was `said`."""
-        self.glass.forget()
         back = self.form.get("back", go_to)
         response = redirect(back if is_ours(back) else go_to, code=303)
         assert isinstance(response, Response)

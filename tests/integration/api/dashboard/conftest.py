@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from html import unescape
@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import event, update
 from werkzeug.test import TestResponse
 
 from api.app import create_app
@@ -56,6 +56,20 @@ def add_up(services: Services) -> None:
 def words(page: str) -> str:
     """What a page says to those who read it."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+@contextmanager
+def statements(services: Services) -> Iterator[list[str]]:
+    """All that the database is asked, but for who is signed in: that is looked up anew for each request."""
+    asked: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if "sign_ins" not in statement:
+            asked.append(statement)
+
+    event.listen(services.database.engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(services.database.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,17 @@
 """Ten open dashboards cost the database as much as one."""
 
-from collections.abc import Iterator
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import event
 
 from api.app import create_app
-from api.dashboard import glass
+from api.dashboard.glass import FRESH_SECONDS
 from api.waiting import WaitingRoom
 from core.bootstrap import Services
 from core.states import Role
-from tests.integration.api.dashboard.conftest import Browse, Visitor
+from tests.integration.api.dashboard.conftest import Browse, Visitor, statements
 
 PAGES = (
     "",
@@ -28,31 +26,9 @@ PAGES = (
     "operations",
     "audit",
 )
-OF_SIGN_INS = "sign_ins"
-
-
-@pytest.fixture
-def _in_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine: what is fresh stays so."""
-    monkeypatch.setattr(glass, "time", SimpleNamespace(monotonic=lambda: 100.0))
-
-
-@contextmanager
-def statements(services: Services) -> Iterator[list[str]]:
-    """All that the database is asked, but for who is signed in: that is looked up anew for each request."""
-    asked: list[str] = []
-
-    def note(_: object, __: object, statement: str, *___: object) -> None:
-        if OF_SIGN_INS not in statement:
-            asked.append(statement)
-
-    event.listen(services.database.engine, "before_cursor_execute", note)
-    yield asked
-    event.remove(services.database.engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.usefixtures("_in_one_moment")
 def test_ten_who_look_at_a_page_ask_no_more_than_one(
     services: Services, viewer: Visitor, staff: dict[Role, Browse], page: str
 ) -> None:
@@ -61,10 +37,12 @@ def test_ten_who_look_at_a_page_ask_no_more_than_one(
 
     with statements(services) as of_one:
         viewer.get(f"/ops/{page}")
+    begun = time.monotonic()
     with statements(services) as of_ten, ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda each: each.get(f"/ops/{page}"), ten))
 
-    assert sorted(of_ten) == sorted(of_one)
+    moments = 1 + int((time.monotonic() - begun) / FRESH_SECONDS)  # one, unless the machine is busy
+    assert Counter(of_ten) <= Counter(of_one * moments)
 
 
 def test_who_did_something_sees_what_came_of_it(operator: Visitor) -> None:
@@ -73,3 +51,19 @@ def test_who_did_something_sees_what_came_of_it(operator: Visitor) -> None:
     operator.post("/ops/providers/openai/pause")
 
     assert "openai paused" in operator.get("/ops/providers")
+
+
+def test_who_did_something_sees_it_also_where_another_process_answers(
+    services: Services, operator: Visitor, staff: dict[Role, Browse]
+) -> None:
+    elsewhere = staff[Role.OPERATOR](create_app(services, WaitingRoom(services.database, services.notifier)))
+    operator.post("/ops/providers/openai/resume")
+    before = elsewhere.get("/ops/providers")
+
+    operator.post("/ops/providers/openai/drain")
+    noticed = operator.client.get_cookie("ops_notice", path="/ops")
+    assert noticed
+    elsewhere.client.set_cookie("ops_notice", noticed.value, path="/ops")
+
+    assert "openai draining" not in before
+    assert "openai draining" in elsewhere.get("/ops/providers")

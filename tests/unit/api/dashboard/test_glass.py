@@ -1,10 +1,11 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, get_ident
 
 import pytest
 
 from api.dashboard.glass import Glass
+from tests.stack import until
 
 
 def counting() -> tuple[Callable[[], int], list[int]]:
@@ -45,6 +46,37 @@ def test_different_views_are_read_each_for_itself() -> None:
     reader, _ = counting()
 
     assert [glass.look(view, reader) for view in ("jobs", ("jobs", "failed"), "jobs")] == [1, 2, 1]
+
+
+class Asked:
+    """Names a view, and knows who has asked for it."""
+
+    def __init__(self) -> None:
+        self.by: set[int] = set()
+
+    def __hash__(self) -> int:
+        self.by.add(get_ident())
+        return 1
+
+
+def test_those_who_waited_for_what_failed_do_not_try_it_one_by_one() -> None:
+    glass, jobs = Glass(seconds=60), Asked()
+    tried: list[int] = []
+
+    def fail() -> int:
+        tried.append(get_ident())
+        until(lambda: len(jobs.by) == 10, "all ten have asked")
+        raise TimeoutError
+
+    def look(_: int) -> bool:
+        with pytest.raises(TimeoutError):
+            glass.look(jobs, fail)
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert all(pool.map(look, range(10)))
+
+    assert len(tried) == 1
 
 
 def test_an_error_is_not_kept() -> None:
