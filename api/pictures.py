@@ -23,8 +23,11 @@ def address(services: Services, name: str) -> str:
     return f"{services.settings.public_url}/files/{name}"
 
 
-def show(services: Services, receipts: Receipts, request: Request, name: str) -> Response:
-    """Whole, or the one range that is asked for. Raises PictureMissing, PictureExpired, StoreUnavailable."""
+def show(services: Services, receipts: Receipts | None, request: Request, name: str) -> Response:
+    """Whole, or the one range that is asked for; without `receipts` nobody has fetched it.
+
+    Raises PictureMissing, PictureExpired, StoreUnavailable.
+    """
     image, left = _find(services, name)
     response = Response(mimetype="image/png")
     response.set_etag(image.sha256)
@@ -41,7 +44,7 @@ def show(services: Services, receipts: Receipts, request: Request, name: str) ->
     response.content_length = length
     if request.method == "GET" and length:
         response.response = _stream(services, image, offset=offset, length=length)
-        if image.fetched_at is None:
+        if receipts and image.fetched_at is None:
             receipts.fetch(name)
     return response
 

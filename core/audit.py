@@ -1,15 +1,19 @@
 """What people did to the house: written in the transaction that does it, read by the page of the audit."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, func, insert, literal, select
 from sqlalchemy.orm import Session
 
-from core.orm import AuditEntry
+from core.orm import AuditEntry, User
 
-# Who acts at the command line.
-CLI = "cli"
+# Who acts at the command line, and who was not let in.
+CLI, STRANGER = "cli", "stranger"
+REFUSED = "user.refused"
+# What strangers can do as often as they like is said so often.
+REFUSED_EVERY = timedelta(hours=1)
 
 
 def record(  # noqa: PLR0913 - who, what, to what, why, and with what
@@ -32,6 +36,24 @@ def record(  # noqa: PLR0913 - who, what, to what, why, and with what
 def by_command(session: Session, action: str, subject: str, **detail: str) -> None:
     """Say what was done at the command line."""
     record(session, actor=CLI, action=action, subject=subject, detail=detail)
+
+
+def record_refusal(session: Session, name: str, *, address: str) -> None:
+    """Say that somebody at that address was not let in as the user of this name, where there is one.
+
+    Once in a while, however often it happens. It is one statement whatever the name: what it takes tells nobody
+    whether that is a user's.
+    """
+    subject = f"user {name}"
+    is_known = exists().where(User.name == name, User.disabled_at.is_(None))
+    was_said = exists().where(
+        AuditEntry.subject == subject,
+        AuditEntry.action == REFUSED,
+        AuditEntry.at > func.clock_timestamp() - REFUSED_EVERY,
+    )
+    detail = literal({"address": address}, AuditEntry.detail.type)
+    entry = select(literal(STRANGER), literal(REFUSED), literal(subject), detail).where(is_known, ~was_said)
+    session.execute(insert(AuditEntry).from_select(["actor", "action", "subject", "detail"], entry))
 
 
 def page(

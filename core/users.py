@@ -7,7 +7,7 @@ from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
@@ -50,8 +50,8 @@ def create(session: Session, name: str, role: Role, password: str) -> User:
     """Raises UserRefused."""
     if not name.strip() or name != name.strip():
         raise UserRefused("a name is needed, without spaces around it")
-    if name == audit.CLI:
-        raise UserRefused(f"{name} is what the audit calls the command line")
+    if name in {audit.CLI, audit.STRANGER}:
+        raise UserRefused(f"the audit calls somebody else {name}")
     made: User | None = session.scalar(
         insert(User)
         .values(name=name, role=role, password=_hashed(password))
@@ -91,8 +91,9 @@ def set_role(session: Session, name: str, role: Role) -> bool:
 
 def disable(session: Session, name: str) -> bool:
     """Shut a user out, at once and everywhere. False where there is none."""
+    changed = _change(session, name, disabled_at=func.coalesce(User.disabled_at, func.now()))
     _sign_out_everywhere(session, name)
-    return _change(session, name, disabled_at=func.coalesce(User.disabled_at, func.now()))
+    return changed
 
 
 def enable(session: Session, name: str) -> bool:
@@ -106,16 +107,25 @@ def every(session: Session) -> Sequence[User]:
 
 
 def sign_in(session: Session, user: User, *, seconds: float) -> NewSignIn:
-    """Let a browser act as this user for so long."""
+    """Let a browser act as this user for so long.
+
+    Raises UserRefused where another password was set meanwhile, or the user shut out. Those wait for a sign-in
+    that is under way, and it for them: none outlives what ends it.
+    """
     signed_in = NewSignIn(token=secrets.token_urlsafe(32), form_token=secrets.token_urlsafe(32))
-    session.execute(
-        insert(SignIn).values(
-            hash=_hash(signed_in.token),
-            user_id=user.id,
-            form_token=signed_in.form_token,
-            expires_at=func.now() + timedelta(seconds=seconds),
+    row = (
+        select(
+            literal(_hash(signed_in.token)),
+            User.id,
+            literal(signed_in.form_token),
+            func.now() + timedelta(seconds=seconds),
         )
+        .where(User.id == user.id, User.password == user.password, User.disabled_at.is_(None))
+        .with_for_update(read=True)
     )
+    made = insert(SignIn).from_select(["hash", "user_id", "form_token", "expires_at"], row)
+    if session.execute(made.returning(SignIn.user_id)).one_or_none() is None:
+        raise UserRefused("the user has changed meanwhile")
     return signed_in
 
 

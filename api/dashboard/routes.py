@@ -21,6 +21,7 @@ from api.dashboard import (
     money,
     operations,
     overview,
+    pictures,
     providers,
     pulse,
     sign_in,
@@ -31,6 +32,7 @@ from api.dashboard import (
 from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, View
 from api.dashboard.glass import Glass
 from api.dashboard.thumbnails import Thumbnails
+from api.dashboard.tries import Tries
 from core.bootstrap import Services
 from core.database import UNAVAILABLE
 from core.errors import StoreUnavailable
@@ -54,6 +56,7 @@ PAGES: dict[str, View] = {
     "/batches/<batch_id>": batches.one,
     "/webhooks": webhooks.show,
     "/gallery": gallery.show,
+    "/pictures/<name>": pictures.show,
     "/workers": workers.show,
     "/keys": keys.show,
     "/keys/<uuid:key_id>": keys.one,
@@ -89,11 +92,11 @@ ACTIONS: dict[str, tuple[Role, View]] = {
 def blueprint(services: Services, closing: Event) -> Blueprint:
     """`closing` is set when the process is about to end, and streams with it."""
     glass = Glass()
-    door = Door(services, glass)
+    door, tries = Door(services, glass), Tries(services.rates)
     ops = Blueprint("ops", __name__, url_prefix="/ops", static_folder=str(STATIC), static_url_path="/static")
     ops.after_request(access.protect)
     _add(ops, "GET", "/sign-in", sign_in.form)
-    _add(ops, "POST", "/sign-in", lambda: sign_in.sign_in(services))
+    _add(ops, "POST", "/sign-in", lambda: sign_in.sign_in(services, tries))
     _add(ops, "POST", "/sign-out", door.action(Role.VIEWER, sign_in.sign_out))
     _add(ops, "GET", "/stream", door.page(lambda _: pulse.stream(services.database, glass, closing)))
     _add(ops, "GET", "/thumbnails/<name>", door.page(Thumbnails().show))

@@ -3,9 +3,10 @@ from sqlalchemy import delete
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from core import audit
+from core import audit, users
 from core.bootstrap import Services
 from core.orm import AuditEntry
+from core.states import Role
 
 
 def act(session: Session, actor: str, action: str, subject: str) -> None:
@@ -45,6 +46,20 @@ def test_an_entry_says_why_and_with_what(services: Services) -> None:
         (entry,) = audit.page(session, limit=1)
 
     assert (entry.why, entry.detail) == ("rush", {"slots": 9})
+
+
+def test_who_was_not_let_in_is_on_it_once_an_hour_and_by_names_of_users_alone(services: Services) -> None:
+    with services.database.transaction() as session:
+        for name in ("ada", "bob"):
+            users.create(session, name, Role.VIEWER, "a rather long one")
+        users.disable(session, "bob")
+        for name in ("ada", "ada", "bob", "her password"):
+            audit.record_refusal(session, name, address="203.0.113.7")
+
+        (entry,) = audit.page(session, limit=10)
+
+    assert (entry.actor, entry.action, entry.subject) == ("stranger", "user.refused", "user ada")
+    assert entry.detail == {"address": "203.0.113.7"}
 
 
 def test_what_is_on_the_audit_stays_there(services: Services) -> None:

@@ -1,7 +1,9 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from core import users
@@ -9,6 +11,7 @@ from core.bootstrap import Services
 from core.orm import SignIn, User
 from core.states import Role
 from core.users import UserRefused
+from tests.stack import until
 
 PASSWORD = "a rather long one"
 
@@ -42,7 +45,8 @@ def test_a_user_is_known_by_name_and_password(services: Services) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "password"), [("bob", "too short"), ("ada", PASSWORD), (" ", PASSWORD), ("cli", PASSWORD)]
+    ("name", "password"),
+    [("bob", "too short"), ("ada", PASSWORD), (" ", PASSWORD), ("cli", PASSWORD), ("stranger", PASSWORD)],
 )
 def test_short_passwords_and_names_that_are_taken_are_refused(
     services: Services, name: str, password: str
@@ -134,6 +138,44 @@ def test_another_password_ends_what_the_old_one_began(services: Services) -> Non
         assert users.find(session, token) is None
         assert authenticate(session, "ada", PASSWORD) is None
         assert authenticate(session, "ada", "another long one")
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda session: users.change_password(session, "ada", "another long one"),
+        lambda session: users.disable(session, "ada"),
+    ],
+    ids=["another password", "shut out"],
+)
+def test_who_was_checked_before_is_not_let_in_after(
+    services: Services, meanwhile: Callable[[Session], bool]
+) -> None:
+    make_user(services)
+    with services.database.transaction() as session:
+        checked = authenticate(session, "ada", PASSWORD)
+        assert checked
+
+    with ThreadPoolExecutor(1) as pool:
+        with services.database.transaction() as session:
+            assert meanwhile(session)
+            late = pool.submit(try_to_sign_in, services, checked)
+            until(lambda: waits_for_a_lock(services), "it waits for what is being done to its user")
+        with pytest.raises(UserRefused):
+            late.result(timeout=10)
+
+    with services.database.transaction() as session:
+        assert session.scalars(select(SignIn)).all() == []
+
+
+def try_to_sign_in(services: Services, user: User) -> users.NewSignIn:
+    with services.database.transaction() as session:
+        return users.sign_in(session, user, seconds=60)
+
+
+def waits_for_a_lock(services: Services) -> bool:
+    with services.database.single() as session:
+        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_nothing_can_be_done_to_nobody(services: Services) -> None:
