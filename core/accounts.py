@@ -1,6 +1,6 @@
 """Keys as operators look at them: what each may, where its budget stands, and what came of its jobs lately."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -40,6 +40,15 @@ class Account:
         return self.refused / ended if ended else None
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Names of keys by their ids; whether there are `more` than a list is good for."""
+
+    names: Mapping[UUID, str]
+    more: bool
+
+
+_IN_FORCE_FIRST = (ApiKey.revoked_at.is_not(None), func.lower(ApiKey.name), ApiKey.id)
 _FIGURES = {
     "jobs": History.recorded,
     "completed": History.completed,
@@ -58,8 +67,7 @@ _LATELY = (
 def every(session: Session, *, named: str = "") -> list[Account]:
     """Keys in force first, then by name; at most MOST, those whose name has `named` in it."""
     found = _accounts().where(ApiKey.name.icontains(named, autoescape=True)) if named else _accounts()
-    order = (ApiKey.revoked_at.is_not(None), func.lower(ApiKey.name), ApiKey.id)
-    return _read(session, found.order_by(*order).limit(MOST))
+    return _read(session, found.order_by(*_IN_FORCE_FIRST).limit(MOST))
 
 
 def one(session: Session, key_id: UUID) -> Account | None:
@@ -67,9 +75,16 @@ def one(session: Session, key_id: UUID) -> Account | None:
     return found[0] if found else None
 
 
-def names(session: Session) -> Sequence[tuple[UUID, str]]:
-    """Of all keys, for lists to choose from."""
-    return [(row.id, row.name) for row in session.execute(select(ApiKey.id, ApiKey.name).order_by(ApiKey.name))]
+def choices(session: Session, chosen: UUID | None = None) -> Choices:
+    """For lists to choose from: keys in force first, at most MOST, and the one that is chosen."""
+    order = ((ApiKey.id == chosen).desc(), *_IN_FORCE_FIRST)
+    rows = session.execute(select(ApiKey.id, ApiKey.name).order_by(*order).limit(MOST + 1)).all()
+    return Choices(names=dict(rows[:MOST]), more=len(rows) > MOST)
+
+
+def names(session: Session, key_ids: Collection[UUID]) -> dict[UUID, str]:
+    """What these keys are called."""
+    return dict(session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(key_ids))).all())
 
 
 def _accounts() -> Select[Any]:

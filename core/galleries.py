@@ -39,11 +39,11 @@ class Wanted:
 
 
 def page(session: Session, wanted: Wanted, *, limit: int) -> list[Shown]:
-    """Newest first; of the newest LOOKED_AT jobs only, so that a page costs the same whatever is looked for.
+    """Newest first; of the newest LOOKED_AT that completed, so that a page costs the same whatever is looked for.
 
     All pictures of its last job are on it, be that more than the `limit`: the next page begins with another job.
     """
-    newest = select(Job).order_by(Job.id.desc()).limit(LOOKED_AT)
+    newest = select(Job).where(Job.state_in(JobState.COMPLETED)).order_by(Job.id.desc()).limit(LOOKED_AT)
     if wanted.key_id is not None:
         newest = newest.where(Job.key_id == wanted.key_id)
     if wanted.before is not None:
@@ -58,7 +58,7 @@ def page(session: Session, wanted: Wanted, *, limit: int) -> list[Shown]:
         )
         .join(job.id.table, job.id == Image.job_id)
         .join(ApiKey, ApiKey.id == job.key_id)
-        .where(Image.expires_at > func.now(), Image.swept_at.is_(None), job.state == JobState.COMPLETED)
+        .where(Image.expires_at > func.now(), Image.swept_at.is_(None))
         .where(*(column == name for column, name in named if name is not None))
         .order_by(job.id.desc())
         .fetch(limit, with_ties=True)

@@ -8,6 +8,7 @@ from werkzeug.exceptions import BadRequest
 from api.dashboard.addresses import Address
 from api.dashboard.visits import Visit
 from core import accounts, galleries
+from core.accounts import Choices
 from core.galleries import Shown, Wanted
 
 PAGE = 60
@@ -31,7 +32,7 @@ def show(visit: Visit) -> str:
     )
 
 
-def _read(visit: Visit, query: dict[str, str]) -> tuple[Sequence[Shown], Sequence[tuple[UUID, str]]]:
+def _read(visit: Visit, query: dict[str, str]) -> tuple[Sequence[Shown], Choices]:
     wanted = Wanted(
         before=_id(query.get("before")),
         provider=query.get("provider"),
@@ -39,7 +40,7 @@ def _read(visit: Visit, query: dict[str, str]) -> tuple[Sequence[Shown], Sequenc
         key_id=_id(query.get("key")),
     )
     with visit.reading() as session:
-        return galleries.page(session, wanted, limit=PAGE), accounts.names(session)
+        return galleries.page(session, wanted, limit=PAGE), accounts.choices(session, wanted.key_id)
 
 
 def _id(text: str | None) -> UUID | None:

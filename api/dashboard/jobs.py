@@ -1,6 +1,6 @@
 """/ops/jobs: all jobs, narrowed down; and what is to be done to those that are picked, or to all that match."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from api.dashboard.addresses import Address
 from api.dashboard.charts import Plot, Series
 from api.dashboard.visits import Visit
 from core import accounts
+from core.accounts import Choices
 from core.errors import FailureKind
 from core.operations import orders
 from core.operations.orders import OperationRefused, Options, Order
@@ -58,13 +59,14 @@ def show(visit: Visit) -> str:
     )
 
 
-Read = tuple[Page, Counts, figures.Series, Sequence[tuple[UUID, str]]]
+Read = tuple[Page, Counts, figures.Series, Choices]
 
 
 def _read(visit: Visit, wanted: Search, *, before: UUID | None, after: UUID | None) -> Read:
     with visit.services.database.transaction() as session:
         page = listing.page(session, wanted, before=before, after=after)
-        return page, figures.counts(session, wanted), figures.series(session, wanted), accounts.names(session)
+        counts, series = figures.counts(session, wanted), figures.series(session, wanted)
+        return page, counts, series, accounts.choices(session, wanted.key_id)
 
 
 def _plot(series: figures.Series) -> Plot:

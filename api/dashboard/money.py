@@ -1,7 +1,7 @@
 """/ops/money: what was spent by whom and for what, what is set aside, and what is in doubt or was for nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -28,14 +28,14 @@ class View:
     days: Sequence[SpendingBin]
     money: Money
     abandoned: Abandoned
-    keys: Sequence[tuple[UUID, str]]
+    keys: Mapping[UUID, str]
 
 
 def show(visit: Visit) -> str:
     window = windows.of(visit, usual="30d")
     by, scope = _asked(visit)
     view = visit.glass.look(("money", window, by, scope), lambda: _look(visit, window, by, scope))
-    names = {str(key_id): name for key_id, name in view.keys}
+    names = {str(key_id): name for key_id, name in view.keys.items()}
     order = [name for name, _ in Counter(_sums(view.spending)).most_common()]
     return visit.render(
         "money.html",
@@ -75,13 +75,15 @@ def _query(visit: Visit) -> dict[str, str]:
 def _look(visit: Visit, window: str, by: Dimension, scope: Scope) -> View:
     with visit.reading() as session:
         bins = history.lately(session, windows.WINDOWS[window])
+        totals = history.outcomes(session, bins, by, scope)
+        shown = [UUID(name) for name in totals] if by is Dimension.KEY else []
         return View(
             spending=history.spending(session, bins, by, scope),
-            totals=dict(history.outcomes(session, bins, by, scope)),
+            totals=dict(totals),
             days=history.spending(session, history.days(session, 14), Dimension.PROVIDER, scope),
             money=vitals.money(session),
             abandoned=abandonment.lately(session),
-            keys=accounts.names(session),
+            keys=accounts.names(session, [*shown, *([scope.key_id] if scope.key_id else [])]),
         )
 
 

@@ -1,21 +1,25 @@
 """/ops/gallery and /ops/thumbnails: the newest pictures, small."""
 
+import re
 from datetime import timedelta
 from io import BytesIO
 from uuid import UUID
 
 import pytest
 from PIL import Image as Pillow
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
+from api.app import create_app
+from api.waiting import WaitingRoom
 from core import galleries
 from core.bootstrap import Services
 from core.galleries import Wanted
 from core.images import Picture
 from core.orm import Image
+from core.states import Role
 from tests import builders
 from tests.integration.api import lives
-from tests.integration.api.dashboard.conftest import Visitor
+from tests.integration.api.dashboard.conftest import Browse, Visitor
 from tests.integration.api.lives import Owner
 
 
@@ -70,6 +74,26 @@ def test_pictures_are_narrowed_down_by_model_and_key(services: Services, owner: 
     assert shown("provider=stability") == [False, False]
 
 
+def test_jobs_that_made_nothing_hide_no_pictures(services: Services, owner: Owner, viewer: Visitor) -> None:
+    _, name = finish(services, owner)
+    cancel_many(services, lives.begin(services, owner))
+
+    assert name in viewer.client.get(f"/ops/gallery?key={owner.key_id}").text
+
+
+def cancel_many(services: Services, job_id: UUID) -> None:
+    """Newer ones than a page looks at, all like this one."""
+    copies = text("""
+        INSERT INTO jobs
+        SELECT (jsonb_populate_record(jobs, changed || jsonb_build_object('id', uuidv7()))).*
+        FROM jobs, generate_series(1, :most),
+            jsonb_build_object('state', 'cancelled', 'settled_at', now()) AS changed
+        WHERE id = :id
+    """)
+    with services.database.transaction() as session:
+        session.execute(copies, {"most": galleries.LOOKED_AT, "id": job_id})
+
+
 def test_a_page_ends_between_two_jobs(services: Services, owner: Owner) -> None:
     claim = lives.start(services, lives.begin(services, owner, n=2))
     for position in (0, 1):
@@ -101,6 +125,24 @@ def test_looking_at_a_thumbnail_is_not_fetching_the_picture(
     assert viewer.client.get(f"/ops/thumbnails/{name}").status_code == 200
 
     assert "not fetched" in viewer.get(f"/ops/jobs/{job_id}")
+
+
+def test_looking_at_the_whole_picture_is_not_fetching_it_either(
+    services: Services, owner: Owner, staff: dict[Role, Browse]
+) -> None:
+    room = WaitingRoom(services.database, services.notifier)
+    viewer = staff[Role.VIEWER](create_app(services, room))
+    job_id, name = finish(services, owner)
+
+    def was_fetched_from(address: str) -> bool:
+        assert viewer.client.get(address).data == png(1024, 512)
+        room.receipts.flush()
+        with services.database.transaction() as session:
+            return session.get_one(Image, name).fetched_at is not None
+
+    (linked,) = re.findall(f'href="([^"]+{name})"', viewer.client.get(f"/ops/jobs/{job_id}").text)
+    assert not was_fetched_from(linked)
+    assert was_fetched_from(f"/files/{name}")
 
 
 def test_a_picture_whose_hour_is_over_is_shown_no_more(services: Services, owner: Owner, viewer: Visitor) -> None:
