@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from markupsafe import Markup, escape
 
@@ -87,4 +87,11 @@ def pretty(value: object, indent: int | None = 2) -> str:
     return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
-FILTERS = {each.__name__: each for each in (seconds, dollars, count, share, moment, state, short, pretty, unquote)}
+def origin(address: str) -> str:
+    """Of an address the part that names a host: the rest may say more than everybody is to read."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+_WORDS = (seconds, dollars, count, share, moment, state, short, pretty, origin, unquote)
+FILTERS = {each.__name__: each for each in _WORDS}

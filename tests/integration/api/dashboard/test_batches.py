@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from core.orm import AuditEntry, Job
 from core.states import JobState
-from tests.integration.api.batching import Submitter, line
+from tests.integration.api.batching import Submitter, jsonl, line
 from tests.integration.api.dashboard.conftest import Visitor, words
 
 
@@ -32,6 +32,19 @@ def test_its_page_says_how_far_it_is_and_why_lines_failed(submitter: Submitter, 
     assert "moderated 1" in page
     assert "2 of 3" in viewer.get("/ops/batches?status=in_progress")
     assert batch_id not in viewer.client.get("/ops/batches?status=completed").text
+
+
+def test_from_whom_prompts_are_hidden_reads_nothing_that_its_owner_said(
+    submitter: Submitter, uninitiated: Visitor
+) -> None:
+    described = submitter.begun(line("a"), metadata={"customer": "secret"})
+    refused = submitter.submit(jsonl(line("a", model="secret")))
+    submitter.clerk.look()
+
+    assert "secret" not in uninitiated.get(f"/ops/batches/{described}")
+    page = uninitiated.get(f"/ops/batches/{refused}")
+    assert "secret" not in page
+    assert "line 1 model_not_found" in page
 
 
 def test_a_paused_batch_starts_nothing_until_it_is_resumed(

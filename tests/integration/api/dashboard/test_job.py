@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, select
 
-from core import calls
+from core import calls, ledger
 from core.bootstrap import Services
+from core.database import run
+from core.errors import Failure, FailureKind
 from core.orm import AuditEntry, Delivery, Image
-from core.states import DeliveryState, JobState
+from core.states import CallOutcome, DeliveryState, JobState
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.dashboard.conftest import Visitor, words
@@ -40,9 +42,18 @@ def finish(services: Services, job_id: UUID) -> str:
         return session.scalars(select(Image.name).where(Image.job_id == job_id)).one()
 
 
-def tell(services: Services, owner: Owner, job_id: UUID) -> UUID:
+def fail(services: Services, job_id: UUID, failure: Failure) -> None:
+    """A provider refuses it."""
+    claim = lives.start(services, job_id)
+    with services.database.transaction() as session:
+        call_id = calls.open_call(session, claim, positions=[0])
+        run(session, calls.closing(call_id, CallOutcome.REFUSED, failure))
+        assert ledger.fail(session, claim, failure)
+
+
+def tell(services: Services, owner: Owner, job_id: UUID, *, url: str = "https://receiver") -> UUID:
     """A delivery of its end that was given up."""
-    told = {"key_id": owner.key_id, "job_id": job_id, "url": "https://receiver", "event": "job.completed"}
+    told = {"key_id": owner.key_id, "job_id": job_id, "url": url, "event": "job.completed"}
     with services.database.transaction() as session:
         given_up = insert(Delivery).values(**told, state=DeliveryState.FAILED).returning(Delivery.id)
         return session.execute(given_up).scalar_one()
@@ -94,6 +105,22 @@ def test_from_whom_prompts_are_hidden_no_picture_can_be_found_either(
 
     assert "a secret fox" not in page
     assert name not in page
+    assert uninitiated.client.get(f"/ops/pictures/{name}").status_code == 404
+
+
+def test_from_whom_prompts_are_hidden_reads_nothing_else_that_callers_say(
+    services: Services, owner: Owner, viewer: Visitor, uninitiated: Visitor
+) -> None:
+    job_id = lives.begin(services, owner, metadata={"customer": "secret metadata"})
+    fail(services, job_id, Failure(FailureKind.REJECTED, "No secret foxes."))
+    tell(services, owner, job_id, url="https://receiver.example:8443/secret-path?token=secret")
+
+    told, hidden = (who.get(f"/ops/jobs/{job_id}") for who in (viewer, uninitiated))
+
+    assert all(each in told for each in ("No secret foxes.", "secret metadata", "/secret-path?token=secret"))
+    assert "secret" not in hidden
+    assert "failed : rejected" in hidden
+    assert "job.completed to https://receiver.example:8443, 0 tries" in hidden
 
 
 def test_who_cancels_a_job_is_on_the_audit(

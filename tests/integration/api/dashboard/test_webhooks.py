@@ -87,6 +87,17 @@ def test_an_address_that_is_a_script_leads_nowhere(services: Services, owner: Ow
     assert MARKUP in viewer.get("/ops/webhooks")
 
 
+def test_from_whom_prompts_are_hidden_reads_only_which_host_is_told(
+    services: Services, owner: Owner, uninitiated: Visitor
+) -> None:
+    give_up(services, owner, register(services, owner, "https://told.example/secret?token=secret"))
+
+    page = uninitiated.client.get("/ops/webhooks").text
+
+    assert "https://told.example<" in page
+    assert "secret" not in page
+
+
 def test_viewers_cannot_act(services: Services, owner: Owner, webhook_id: UUID, viewer: Visitor) -> None:
     paths = [f"webhooks/{webhook_id}/{deed}" for deed in ("ping", "disable", "enable")]
     paths += [f"deliveries/{give_up(services, owner, webhook_id)}"]
