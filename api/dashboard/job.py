@@ -27,7 +27,7 @@ def show(visit: Visit, job_id: UUID) -> str:
         job=job,
         failure=Failure.from_json(job.error) if job.error else None,
         is_live=job.state in LIVE,
-        can_be_made_again=job.state in {JobState.FAILED, JobState.CANCELLED},
+        can_be_made_again=job.state in {JobState.FAILED, JobState.CANCELLED} and not timeline.retries,
         handle_id=timelines.handle_id,
         shown=visit.sees_prompts,
         models=[model.id for model in visit.services.catalog.models],

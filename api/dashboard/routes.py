@@ -20,6 +20,7 @@ from api.dashboard import (
     keys,
     money,
     operations,
+    orders,
     overview,
     pictures,
     providers,
@@ -64,7 +65,7 @@ PAGES: dict[str, View] = {
 }
 # What a role may do.
 ACTIONS: dict[str, tuple[Role, View]] = {
-    "/jobs/preview": (Role.OPERATOR, jobs.preview),
+    "/jobs/preview": (Role.OPERATOR, orders.preview),
     "/jobs/<uuid:job_id>/cancel": (Role.OPERATOR, job.cancel),
     "/jobs/<uuid:job_id>/deliveries/<uuid:delivery_id>": (Role.OPERATOR, job.redeliver),
     "/providers/<name>": (Role.OPERATOR, providers.change),
@@ -81,7 +82,7 @@ ACTIONS: dict[str, tuple[Role, View]] = {
     "/deliveries/<uuid:delivery_id>": (Role.OPERATOR, webhooks.redeliver),
     "/workers/quieten": (Role.OPERATOR, workers.quieten),
     "/workers/rouse": (Role.OPERATOR, workers.rouse),
-    "/operations": (Role.OPERATOR, jobs.place),
+    "/operations": (Role.OPERATOR, orders.place),
     "/operations/<uuid:operation_id>/stop": (Role.OPERATOR, operations.stop),
     "/keys": (Role.ADMIN, keys.create),
     "/keys/<uuid:key_id>": (Role.ADMIN, keys.change),

@@ -38,11 +38,11 @@ def dollars(amount: Decimal | float | None) -> str:
     return f"${cents if abs(exact) >= 1 else max(cents, finer, key=len)}"
 
 
-def count(number: int | None, cap: int = CAP) -> str:
-    """A count that was taken up to a cap: 10k+ where it was reached."""
+def count(number: int | None, cap: int = CAP, *, more: bool = False) -> str:
+    """A count that was taken up to a cap: 10k+ where it was reached, 12+ where there may be `more`."""
     if number is None:
         return NOTHING
-    return f"{cap // 1000}k+" if number >= cap else f"{number:,}"
+    return f"{cap // 1000}k+" if number >= cap else f"{number:,}{'+' if more else ''}"
 
 
 def share(part: float | None) -> str:
@@ -61,6 +61,14 @@ def moment(at: datetime | None) -> Markup:
         '<time datetime="{iso}" title="{whole} UTC"><span class="relative">{relative}</span>'
         '<span class="exact">{whole}</span></time>'
     ).format(iso=exact.isoformat(), whole=f"{exact:%Y-%m-%d %H:%M:%S}", relative=relative)
+
+
+def clock(at: datetime) -> Markup:
+    """The time of day, UTC, to the millisecond; the day is its title."""
+    exact = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d} UTC">{}</time>').format(
+        exact.isoformat(), exact, exact.isoformat(timespec="milliseconds")[11:23]
+    )
 
 
 def _coarse(length: float) -> str:
@@ -93,5 +101,5 @@ def origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-_WORDS = (seconds, dollars, count, share, moment, state, short, pretty, origin, unquote)
+_WORDS = (seconds, dollars, count, share, moment, clock, state, short, pretty, origin, unquote)
 FILTERS = {each.__name__: each for each in _WORDS}

@@ -80,6 +80,13 @@ class Job(Base):
         Index("ix_jobs_of_key", "key_id", "id"),
         # All that operators look for by its state: nearly every job is completed.
         Index("ix_jobs_not_completed", "state", "id", postgresql_where=f"state <> '{JobState.COMPLETED}'"),
+        # As operators are told of it; a line of a batch has its own id for its request's.
+        Index(
+            "ix_jobs_request_id",
+            "request_id",
+            postgresql_ops={"request_id": "text_pattern_ops"},
+            postgresql_where=f"door <> '{Door.BATCH}'",
+        ),
         Index("ix_jobs_retry_of", "retry_of", postgresql_where="retry_of IS NOT NULL"),
         Index("uq_jobs_line", "batch_id", "line", unique=True, postgresql_where="batch_id IS NOT NULL"),
         Index(

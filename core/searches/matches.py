@@ -1,6 +1,6 @@
 """Finds jobs among a million in a bounded time: the newest that an index leads to are looked at, and no more."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -35,8 +35,12 @@ UNDELIVERED = timedelta(seconds=10)
 MOST_SECONDS = 2
 
 Columns = ColumnCollection[str, Any]
+# An id, and whether what is looked for is above it, or below.
+Bound = tuple[UUID, bool]
 
 _FENCE = literal_column("0", Integer)
+# Spelled out, as in Job.state_in.
+_IS_NO_LINE = literal_column(f"jobs.door <> '{Door.BATCH}'", Boolean)
 _IS_LOST = literal_column(f"provider_calls.outcome = '{CallOutcome.UNKNOWN}'", Boolean)
 COLUMNS = (
     *(Job.id, Job.state, Job.provider, Job.model, Job.key_id, Job.batch_id, Job.lane, Job.door, Job.request_id),
@@ -97,7 +101,7 @@ _CONDITIONS: Mapping[str, Callable[[Columns, Any], ColumnElement[bool]]] = {
     "until": lambda job, until: job.created_at < until,
     "caller_gone": lambda job, _: _is_gone(job),
     "in_doubt": lambda *_: true(),
-    "text": lambda job, text: job.request_id.startswith(text) if text.startswith(OF_REQUEST) else true(),
+    "text": lambda job, text: job.request_id.bool_op("^@")(text) if text.startswith(OF_REQUEST) else true(),
 }
 
 
@@ -105,8 +109,7 @@ def candidates(search: Search, *, before: UUID | None = None, after: UUID | None
     """The newest that can be what is looked for, of those before a job; the oldest, of those after one."""
 
     def within(job_id: Any) -> list[ColumnElement[bool]]:
-        bounds = [*_ids_of(search), (before, False), (after, True)]
-        return [job_id > bound if above else job_id < bound for bound, above in bounds if bound]
+        return _between(job_id, [*_ids_of(search), (before, False), (after, True)])
 
     def first(jobs: Select[Any], most: int) -> Select[Any]:
         id_ = jobs.selected_columns.id
@@ -114,11 +117,18 @@ def candidates(search: Search, *, before: UUID | None = None, after: UUID | None
 
     jobs = select(*COLUMNS).where(*within(Job.id))
     if search.in_doubt:
-        lost = select(ProviderCall.job_id).where(_IS_LOST, *within(ProviderCall.job_id))
-        return Candidates(jobs.where(Job.id == any_(func.array(lost.scalar_subquery()))).subquery(), None)
+        ids = select(ProviderCall.job_id.label("id")).where(_IS_LOST, *within(ProviderCall.job_id)).distinct()
+        lost = func.array(first(ids, SCATTERED).scalar_subquery())
+        return Candidates(jobs.where(Job.id == any_(lost)).subquery(), SCATTERED)
     if search.batch_id:
         # Fenced: a batch's lines are found by their own index, not by reading all jobs in the order of their ids.
         return Candidates(jobs.where(Job.batch_id == search.batch_id).offset(_FENCE).subquery(), None)
+    if search.text and search.text.startswith(OF_REQUEST):
+        # A line of a batch is no request of its own: it has its job's id for one, and is in no index of those.
+        asked = first(jobs.where(_IS_NO_LINE, Job.request_id.bool_op("^@")(search.text)), SCATTERED).subquery()
+        lines = jobs.where(~_IS_NO_LINE, *_between(Job.id, _beginning_with(search.text.removeprefix(OF_REQUEST))))
+        merged = union_all(select(asked), select(first(lines, SCATTERED).subquery())).subquery()
+        return Candidates(first(select(merged), SCATTERED).subquery(), SCATTERED)
     states = frozenset({JobState.FAILED}) if search.failure else search.states
     if states and JobState.COMPLETED not in states:
         of_each = [first(jobs.where(Job.state_in(state)), SCATTERED).subquery() for state in sorted(states)]
@@ -129,16 +139,24 @@ def candidates(search: Search, *, before: UUID | None = None, after: UUID | None
     return Candidates(first(jobs, SIDE_BY_SIDE).subquery(), SIDE_BY_SIDE)
 
 
-def _ids_of(search: Search) -> Iterator[tuple[UUID, bool]]:
+def _ids_of(search: Search) -> Iterator[Bound]:
     """What the ids of all that is looked for are above or below: they are in order of time, and have an index."""
     if search.since:
         yield first_id(search.since, after=-CLOCKS_APART), True
     if search.until:
         yield first_id(search.until, after=CLOCKS_APART), False
     if search.text and not search.text.startswith(OF_REQUEST):
-        digits = search.text.replace("-", "")
-        yield UUID(int=max(int(digits.ljust(32, "0"), 16) - 1, 0)), True
-        yield UUID(int=min(int(digits.ljust(32, "f"), 16) + 1, 2**128 - 1)), False
+        yield from _beginning_with(search.text)
+
+
+def _beginning_with(text: str) -> Iterator[Bound]:
+    digits = text.replace("-", "")
+    yield UUID(int=max(int(digits.ljust(32, "0"), 16) - 1, 0)), True
+    yield UUID(int=min(int(digits.ljust(32, "f"), 16) + 1, 2**128 - 1)), False
+
+
+def _between(job_id: Any, bounds: Iterable[tuple[UUID | None, bool]]) -> list[ColumnElement[bool]]:
+    return [job_id > bound if above else job_id < bound for bound, above in bounds if bound]
 
 
 class Look(NamedTuple):

@@ -18,7 +18,7 @@ EARLIEST, LATEST = 1970, 9000
 MOST_DOLLARS = 10**9
 # Of the id of a job, or of a request.
 OF_REQUEST = "req_"
-BEGINNING = re.compile(rf"[0-9a-f-]{{1,36}}|{OF_REQUEST}[0-9a-f]{{0,32}}")
+BEGINNING = re.compile(rf"(-*[0-9a-f]){{1,32}}-*|{OF_REQUEST}[0-9a-f]{{4,32}}")
 
 
 class SearchRefused(DarkroomError):
@@ -120,14 +120,15 @@ def _id(text: str) -> UUID:
         raise ValueError("is not an id") from None
 
 
-def _dollars(text: str) -> Decimal:
+def dollars(text: str) -> Decimal:
+    """Raises ValueError."""
     try:
-        dollars = Decimal(text)
+        amount = Decimal(text)
     except InvalidOperation:
         raise ValueError("is not an amount of dollars") from None
-    if not dollars.is_finite() or not 0 <= dollars <= MOST_DOLLARS:
+    if not amount.is_finite() or not 0 <= amount <= MOST_DOLLARS:
         raise ValueError("is not an amount of dollars")
-    return dollars
+    return amount
 
 
 def _moment(text: str) -> datetime:
@@ -149,7 +150,7 @@ def _yes(text: str) -> bool:
 
 def _beginning(text: str) -> str:
     if not BEGINNING.fullmatch(text.lower()):
-        raise ValueError("is not how the id of a job or of a request begins")
+        raise ValueError("is not how the id of a job begins, or of a request, with four digits at least")
     return text.lower()
 
 
@@ -163,8 +164,8 @@ _PARAMETERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "lane": ("lane", _one_of(Lane)),
     "door": ("door", _one_of(Door)),
     "failure": ("error", _one_of(FailureKind)),
-    "least_cost": ("cost_from", _dollars),
-    "most_cost": ("cost_to", _dollars),
+    "least_cost": ("cost_from", dollars),
+    "most_cost": ("cost_to", dollars),
     "since": ("since", _moment),
     "until": ("until", _moment),
     "caller_gone": ("gone", _yes),

@@ -14,6 +14,7 @@ INDEXES = {
     "ix_deliveries_job_id": "deliveries (job_id) WHERE job_id IS NOT NULL",
     "ix_idempotency_keys_job_id": "idempotency_keys (job_id)",
     "ix_jobs_not_completed": "jobs (state, id) WHERE state <> 'completed'",
+    "ix_jobs_request_id": "jobs (request_id text_pattern_ops) WHERE door <> 'batch'",
     "ix_jobs_retry_of": "jobs (retry_of) WHERE retry_of IS NOT NULL",
     "ix_provider_calls_unknown": "provider_calls (job_id) WHERE outcome = 'unknown'",
 }

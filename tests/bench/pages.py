@@ -20,7 +20,7 @@ ROUNDS = 7
 WINDOWS = ("1h", "24h", "7d", "30d")
 FILTERS = (
     *("", "?state=queued", "?state=failed", "?state=cancelled", "?provider=midjourney", "?model=dall-e-2"),
-    *("?lane=batch", "?failure=moderated", "?min_cost=0.06", "?in_doubt=1", "?caller_gone=1", "?q=req_99"),
+    *("?lane=batch", "?error=moderated", "?cost_from=0.06", "?doubt=1", "?gone=1", "?q=req_9999"),
 )
 
 

@@ -11,7 +11,7 @@ from core.bootstrap import Services
 from core.errors import Failure, FailureKind
 from core.orm import Job, ProviderCall
 from core.searches import figures, listing
-from core.searches.matches import SCATTERED
+from core.searches.matches import SCATTERED, SIDE_BY_SIDE
 from core.searches.search import Search, SearchRefused, from_query, to_query
 from core.states import CallOutcome, Door, JobState, Lane
 from tests import builders
@@ -31,7 +31,7 @@ FULL = Search(
     until=datetime(2026, 11, 24, tzinfo=UTC),
     caller_gone=True,
     in_doubt=True,
-    text="req_ab",
+    text="req_ab12",
 )
 
 
@@ -72,6 +72,8 @@ def test_a_search_is_the_query_of_an_address() -> None:
         ("gone", "yes"),
         ("provider", "a\0b"),
         ("q", "a lighthouse"),
+        ("q", "req_f"),
+        ("q", "f" * 33),
     ],
 )
 def test_a_query_that_makes_no_sense_is_told_where(parameter: str, text: str) -> None:
@@ -100,7 +102,26 @@ def test_jobs_are_found_by_what_they_are(services: Services) -> None:
     assert find(services, cost_to="0") == [broken]
     assert find(services, q=str(other)) == find(services, q=str(other).upper()) == [other]
     assert find(services, q=str(other)[:9]) == [other, waiting, broken]
-    assert find(services, q="req_f") == []
+    assert find(services, q="req_ffff") == []
+
+
+def test_a_job_is_found_by_the_id_of_its_request_however_many_came_later(services: Services) -> None:
+    _, caller = builders.make_caller(services)
+    job_id = builders.queue(services, caller)
+    builders.copy(services, job_id, SIDE_BY_SIDE)
+    change(services, job_id, request_id="req_0123456789abcdef")
+
+    assert find(services, q="req_0123456789abcdef") == find(services, q="req_0123") == [job_id]
+    assert find(services, q="req_0123", state="failed") == []
+
+
+def test_a_line_of_a_batch_is_found_by_the_id_of_its_request(services: Services) -> None:
+    _, caller = builders.make_caller(services)
+    job_id = builders.queue(services, caller)
+    builders.queue(services, caller)
+    change(services, job_id, door=Door.BATCH, request_id=f"req_{job_id.hex}")
+
+    assert find(services, q=f"req_{job_id.hex}") == [job_id]
 
 
 def test_jobs_are_found_by_when_they_came_in(services: Services) -> None:

@@ -83,6 +83,24 @@ def test_pages_lead_to_older_jobs_and_back_to_newer_ones(
     assert way(viewer, first, "Newer") is way(viewer, second, "Older") is None
 
 
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_page_that_has_run_empty_leads_back_to_the_newest(
+    services: Services, owner: Owner, viewer: Visitor, side: str
+) -> None:
+    job_id = lives.begin(services, owner)
+    mine = f"/ops/jobs?key={owner.key_id}"
+
+    assert rows(viewer, f"{mine}&{side}={job_id}") == []
+    assert way(viewer, f"{mine}&{side}={job_id}", "Newest") == mine
+
+
+def test_the_form_of_filters_keeps_what_the_address_has(viewer: Visitor) -> None:
+    page = viewer.client.get("/ops/jobs?cost_to=0&since=2026-11-23T17:30:15Z").text
+
+    assert re.search('<details class="more" open.* name="cost_to" value="0"', page, re.DOTALL)
+    assert 'name="since" value="2026-11-23T17:30:15"' in page
+
+
 @pytest.mark.parametrize(
     "query",
     [

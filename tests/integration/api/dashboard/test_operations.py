@@ -57,6 +57,48 @@ def test_a_preview_says_how_many_jobs_and_what_they_will_cost(
     assert f"Jobs 2 Reserved anew {dollars(price)}" in words(page.text)
 
 
+def test_a_form_that_is_sent_twice_is_one_order(services: Services, owner: Owner, operator: Visitor) -> None:
+    preview = operator.post(
+        "/ops/jobs/preview", {"kind": "reroute", "model": "dall-e-3", "ids": fail(services, owner)}
+    )
+    wanted = fields_of(preview.text)
+
+    first, second = (operator.post("/ops/operations", wanted).headers["Location"] for _ in range(2))
+
+    assert first == second
+    assert Operator(services).work()
+    assert not Operator(services).work()
+
+
+def test_what_costs_more_by_now_than_its_preview_said_is_shown_again(
+    services: Services, owner: Owner, operator: Visitor
+) -> None:
+    job_id = lives.begin(services, owner, model="dall-e-3")
+    wanted = {"kind": "reroute", "model": "dall-e-2", "ids": job_id}
+    agreed = fields_of(operator.post("/ops/jobs/preview", wanted).text)
+    lives.fail(services, lives.start(services, job_id))
+
+    again = operator.post("/ops/operations", agreed)
+
+    assert again.status_code == 409
+    assert "it costs more by now" in words(again.text)
+    assert not Operator(services).work()
+    assert operator.post("/ops/operations", fields_of(again.text)).status_code == 303
+    assert Operator(services).work()
+
+
+def test_who_thinks_better_of_it_goes_back_to_the_view_it_was_for(
+    services: Services, owner: Owner, operator: Visitor
+) -> None:
+    given = {"kind": "cancel", "ids": lives.begin(services, owner)}
+    views = ["/ops/jobs?lane=async", "https://elsewhere.example/ops/jobs"]
+
+    pages = [operator.post("/ops/jobs/preview", {**given, "view": view}).text for view in views]
+
+    assert 'href="/ops/jobs?lane=async">Not now' in pages[0]
+    assert 'href="/ops/jobs">Not now' in pages[1]
+
+
 def test_a_preview_is_not_fetched_again_by_its_own_address(
     services: Services, owner: Owner, operator: Visitor
 ) -> None:
@@ -140,6 +182,8 @@ def test_what_was_never_written_cannot_be_downloaded(services: Services, owner: 
         {"kind": "reroute", "ids": uuid4(), "model": "a-model-of-nobodys"},
         {"kind": "change_lane", "ids": uuid4(), "lane": "fast"},
         {"kind": "export", "ids": uuid4(), "format": "exe"},
+        {"kind": "cancel", "ids": uuid4(), "operation": "the first"},
+        {"kind": "cancel", "ids": uuid4(), "operation": uuid4(), "at_most": "NaN"},
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_in_words(operator: Visitor, fields: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -46,6 +46,19 @@ def test_a_count_that_was_capped_says_so() -> None:
         "10k+",
         "10k+",
     ]
+
+
+def test_a_count_says_where_there_may_be_more() -> None:
+    assert [wording.count(number, more=True) for number in (12, 10_000)] == ["12+", "10k+"]
+
+
+def test_the_time_of_day_is_that_of_utc_wherever_the_database_is() -> None:
+    at = datetime(2026, 11, 24, 1, 30, 15, 250_000, tzinfo=timezone(timedelta(hours=2)))
+
+    told = str(wording.clock(at))
+
+    assert 'title="2026-11-23 UTC"' in told
+    assert ">23:30:15.250<" in told
 
 
 def test_a_share_is_told_in_percent() -> None:
