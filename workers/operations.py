@@ -3,6 +3,8 @@
 What it takes up is leased in the ledger: that of one that dies is taken on from where it was.
 """
 
+import time
+from collections.abc import Collection
 from threading import Event, Thread
 
 import structlog
@@ -12,7 +14,7 @@ from core.bootstrap import Services
 from core.database import UNAVAILABLE
 from core.errors import StoreUnavailable
 from core.operations import exports, orders, portions
-from core.operations.deeds import Done
+from core.operations.deeds import DEEDS, Done
 from core.orm import Operation
 from core.states import OperationKind, OperationState
 
@@ -20,43 +22,48 @@ TICK_SECONDS = 1.0
 # Parts that are away: what they interrupt is taken up again.
 AWAY = (*UNAVAILABLE, BrokerDown, OSError, StoreUnavailable)
 PARTING_SECONDS = 3.0
+# An export may take minutes: what is urgent does not wait behind it.
+HANDS = (tuple(DEEDS), (OperationKind.EXPORT,))
 
 log = structlog.get_logger()
 
 
 class Operator:
-    """One a process, one operation at a time."""
+    """One a process; one operation at a time, and one export beside it."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._stopping = Event()
-        self._loop = Thread(target=self._run, name="operator", daemon=True)
+        self._hands = [Thread(target=self._run, args=(kinds,), name="operator", daemon=True) for kinds in HANDS]
 
     def start(self) -> None:
-        self._loop.start()
+        for hand in self._hands:
+            hand.start()
 
     @property
     def is_at_work(self) -> bool:
         """False once it has been stopped, or a bug has ended it."""
-        return self._loop.is_alive()
+        return all(hand.is_alive() for hand in self._hands)
 
     def stop(self) -> None:
         """Go no further. What is left is taken up once its lease is over."""
         self._stopping.set()
-        self._loop.join(PARTING_SECONDS)
+        deadline = time.monotonic() + PARTING_SECONDS
+        for hand in self._hands:
+            hand.join(max(0.0, deadline - time.monotonic()))
 
-    def _run(self) -> None:
+    def _run(self, kinds: Collection[OperationKind]) -> None:
         while not self._stopping.wait(TICK_SECONDS):
             try:
-                while not self._stopping.is_set() and self.work():
+                while not self._stopping.is_set() and self.work(kinds):
                     pass
             except AWAY as error:
                 log.warning("operation.interrupted", error=str(error).partition("\n")[0])
 
-    def work(self) -> bool:
-        """Do what one operation has to do. False where there is none."""
+    def work(self, kinds: Collection[OperationKind] = tuple(OperationKind)) -> bool:
+        """Do what one operation of these kinds has to do. False where there is none."""
         with self._services.database.transaction() as session:
-            operation = portions.take(session)
+            operation = portions.take(session, kinds)
         if operation is None:
             return False
         log.info("operation.taken", operation=str(operation.id), kind=operation.kind)

@@ -38,6 +38,9 @@ def export(database: Database, storage: Storage, operation: Operation, *, goes_o
         return
     with database.transaction() as session:
         end(session, Operation.id == operation.id, state=OperationState.DONE, result=key)
+        is_kept = session.scalar(select(Operation.result).where(Operation.id == operation.id)) == key
+    if not is_kept:  # it was stopped in the last moment
+        storage.remove([key])
 
 
 def sweep(database: Database, storage: Storage) -> int:

@@ -1,6 +1,7 @@
 """Does an operation by portions of jobs: its place is recorded with what was done, so each job is done once."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import func, or_, select, update
@@ -20,12 +21,12 @@ LEASE = timedelta(seconds=15)
 MOST, MOST_AGAIN = 200, 20
 
 
-def take(session: Session) -> Operation | None:
-    """The oldest operation that nobody is at work on; it is the taker's for as long as LEASE."""
+def take(session: Session, kinds: Collection[OperationKind] = tuple(OperationKind)) -> Operation | None:
+    """The oldest operation of these kinds that nobody is at work on; it is the taker's for as long as LEASE."""
     free = or_(Operation.lease_until.is_(None), Operation.lease_until < func.clock_timestamp())
     first = (
         select(Operation.id)
-        .where(Operation.ended_at.is_(None), free)
+        .where(Operation.ended_at.is_(None), Operation.kind.in_(kinds), free)
         .order_by(Operation.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -113,6 +113,10 @@ def test_one_job_that_is_picked_by_keys_is_the_only_one_that_is_cancelled(
     page.keyboard.press("j")
     page.keyboard.press("x")
     expect(page.locator("[data-chosen]")).to_have_text("1")
+    page.locator("#bulk-format").evaluate("(select) => (select.value = 'jsonl')")
+    [latest] = held_back.queue(1)
+    expect(page.locator(f"#row-{latest}")).to_be_visible()
+    expect(page.locator("#bulk-format")).to_have_value("jsonl")
     page.get_by_role("button", name="Preview…").click()
     page.get_by_role("button", name=re.compile("Cancel .* jobs")).click()
 

@@ -75,7 +75,7 @@ Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
     old.setAttribute("aria-label", fresh.getAttribute("aria-label"));
     return false;
   }
-  if (old.matches("input[type=checkbox]")) return false;
+  if (old.matches("input[type=checkbox], select:not([data-submits])")) return false;
   if (old.matches("input, textarea") && old.value !== old.defaultValue) return false;
   if (old.matches("details") && old.open) fresh.setAttribute("open", "");
   if (old.hasAttribute("data-at")) fresh.setAttribute("data-at", "");

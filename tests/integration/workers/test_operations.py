@@ -15,6 +15,7 @@ from core.states import Event, OperationKind, OperationState
 from tests import builders
 from tests.integration.core.operations.ordering import done, fail, operation_of, order
 from tests.stack import ROOT, until
+from workers.operations import HANDS, Operator
 
 
 def test_an_operation_that_meets_a_bug_has_failed_and_the_next_one_is_done(services: Services) -> None:
@@ -28,6 +29,19 @@ def test_an_operation_that_meets_a_bug_has_failed_and_the_next_one_is_done(servi
     assert (ended.state, ended.done) == (OperationState.FAILED, 0)
     assert ended.error == "KeyError: the scheduler's log has more"
     assert done(services, next_).state is OperationState.DONE
+
+
+def test_what_is_urgent_does_not_wait_behind_an_export(services: Services) -> None:
+    fail(services)
+    export, urgent = order(services, OperationKind.EXPORT, format="csv"), order(services, OperationKind.CANCEL)
+    deeds, exports = HANDS
+
+    assert Operator(services).work(deeds)
+
+    assert operation_of(services, urgent).state is OperationState.DONE
+    assert operation_of(services, export).state is OperationState.WAITING
+    assert Operator(services).work(exports)
+    assert operation_of(services, export).state is OperationState.DONE
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 import csv
 import json
+from collections.abc import Iterable
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 
 from core.bootstrap import Services
-from core.operations import exports, portions
+from core.operations import exports, orders, portions
 from core.orm import Job, Operation
-from core.states import OperationKind
+from core.states import OperationKind, OperationState
+from core.storage import Storage
 from tests import builders
 from tests.integration.core.operations.ordering import done, fail, operation_of, order
 
@@ -41,6 +44,34 @@ def test_a_spreadsheet_takes_no_prompt_for_a_formula(services: Services, prompt:
     assert ended.result
     (row,) = csv.DictReader(services.storage.read(ended.result).decode().splitlines(keepends=True))
     assert row["prompt"] == f"'{prompt}"
+
+
+class SlowStore(Storage):
+    """By the time that it has taken an export, ada has stopped that."""
+
+    def __init__(self, services: Services, operation_id: UUID) -> None:
+        it = services.settings
+        super().__init__(it.s3_endpoint, it.s3_access_key, it.s3_secret_key, bucket=it.s3_bucket)
+        self._services, self._operation_id = services, operation_id
+
+    def put_pieces(self, key: str, pieces: Iterable[bytes], *, most: int = 0) -> int:
+        written = super().put_pieces(key, pieces, most=most)
+        with self._services.database.transaction() as session:
+            assert orders.stop(session, self._operation_id, actor="ada")
+        return written
+
+
+def test_an_export_that_is_stopped_in_the_last_moment_leaves_nothing(services: Services) -> None:
+    fail(services)
+    operation_id = order(services, OperationKind.EXPORT, format="csv")
+    with services.database.transaction() as session:
+        taken = portions.take(session)
+    assert taken
+
+    exports.export(services.database, SlowStore(services, operation_id), taken, goes_on=lambda: True)
+
+    assert operation_of(services, operation_id).state is OperationState.STOPPED
+    assert list(services.storage.objects(f"exports/{operation_id}")) == []
 
 
 def test_an_export_is_deleted_after_a_day(services: Services) -> None:
