@@ -14,6 +14,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
 from api.metrics import sharing
@@ -52,6 +53,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
             "graceful_timeout": math.ceil(self.settings.drain_seconds) + 1,  # a process ends by itself before
             "keepalive": 75,  # longer than the clients' pools, so that they close first
             "control_socket_disable": True,
+            "logger_class": Log,
             "forwarded_allow_ips": "",  # what proxies say is believed in api/app.py, or nowhere
             "on_starting": sharing.begin,
             "on_exit": sharing.end,
@@ -66,11 +68,19 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
         from api.waiting import WaitingRoom  # noqa: PLC0415
         from core.bootstrap import assemble  # noqa: PLC0415
 
-        logs.configure()
         services = assemble(self.settings)
         self.room = WaitingRoom(services.database, services.notifier)
         self.room.open()
         return create_app(services, self.room)
+
+
+class Log(Logger):  # type: ignore[misc] # gunicorn is untyped
+    """What gunicorn has to say, in lines like everybody's."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class Worker(GeventWorker):  # type: ignore[misc] # gunicorn is untyped
@@ -145,6 +155,7 @@ def _end_reading(client: socket.socket) -> None:
 
 
 def serve(settings: Settings, *, bind: str) -> None:
+    logs.configure()
     raise_open_files_limit()
     Server(settings, bind=bind).run()
 

@@ -7,7 +7,7 @@ import structlog
 
 
 def configure() -> None:
-    """Send structlog and the standard library's loggers through the same JSON renderer."""
+    """Send structlog, the standard library's loggers and its warnings through the same JSON renderer."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -31,6 +31,7 @@ def configure() -> None:
             ],
         )
     )
+    logging.captureWarnings(True)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for chatter in ("celery.worker.strategy", "celery.app.trace"):  # our own lines say the same, with the ids
         logging.getLogger(chatter).setLevel(logging.WARNING)

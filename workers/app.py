@@ -64,6 +64,7 @@ def run(settings: Settings, *, provider: str, concurrency: int) -> None:
 
 def _arguments(process: Process) -> list[str]:
     return [
+        "--quiet",  # its banner is no line of a log
         "worker",
         f"--queues={process.provider}",
         f"--hostname={process.celery_name}",

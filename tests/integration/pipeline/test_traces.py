@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from sqlalchemy import select
@@ -133,6 +134,27 @@ def test_every_line_of_a_jobs_way_says_whose_it_is(stack: Stack, services: Servi
             assert (line["job_id"], line["provider"]) == (str(job_id), "openai")
             assert line["request_id"] == answered["request_id"]
     assert answered["job_id"] == str(job_id)
+
+
+def test_whatever_a_process_says_is_a_line_of_json(stack: Stack) -> None:
+    stack.generate().result(timeout=60)
+    requests.get(f"{stack.url}/\0", timeout=10)
+    stack.start("clerk")
+    parts = ("api", "worker", "scheduler", "clerk")
+    stack.stop(*parts)
+
+    for part in parts:
+        told = [line for line in stack.log(part).splitlines() if line]
+        assert told
+        # Celery's last words are written past all loggers.
+        assert [line for line in told if not is_json(line) and "shutdown (MainProcess)" not in line] == []
+
+
+def is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def test_a_collector_without_the_extra_keeps_a_process_from_starting(environment: dict[str, str]) -> None:
