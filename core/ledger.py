@@ -31,6 +31,7 @@ from core import money, outbox, tally
 from core.database import Given, Step, fixed, run
 from core.errors import Failure
 from core.generation import GenerationRequest
+from core.logs import Named
 from core.orm import Closed, Job, JobEvent
 from core.states import MOVES, SETTLED, Event, JobState
 
@@ -231,19 +232,20 @@ _ABANDON = fixed(
     update(Job)
     .where(Job.state_in(JobState.RUNNING), Job.worker == Given("holder", Text()))
     .values(lease_until=func.clock_timestamp())
-    .returning(Job.id)
+    .returning(*(Job.__table__.c[name] for name in Named._fields))
 )
 
 
-def abandon(session: Session, worker: str) -> list[UUID]:
+def abandon(session: Session, worker: str) -> list[Named]:
     """Give up all leases of a worker that ends in the middle of its calls: its jobs are rescued at once."""
-    return [row.id for row in run(session, Step(_ABANDON, {"holder": worker}))]
+    return [Named(*row) for row in run(session, Step(_ABANDON, {"holder": worker}))]
 
 
 _RESCUE = fixed(
     move(
         Event.RESCUED,
         Job.lease_until < func.clock_timestamp(),
+        yields=Named._fields,
         lease_until=None,
         run_after=func.clock_timestamp(),
         failures=Job.failures + 1,
@@ -251,9 +253,9 @@ _RESCUE = fixed(
 )
 
 
-def rescue(session: Session) -> list[UUID]:
+def rescue(session: Session) -> list[Named]:
     """Queue again every running job whose worker was not heard of for LEASE; an attempt is used up."""
-    return [row.id for row in run(session, Step(_RESCUE, {}))]
+    return [Named(*row) for row in run(session, Step(_RESCUE, {}))]
 
 
 _TAKE_BACK = fixed(
@@ -261,17 +263,18 @@ _TAKE_BACK = fixed(
         Event.MESSAGE_LOST,
         Job.provider == Given("of_provider", Text()),
         Job.dispatched_at < func.clock_timestamp() - DELIVERY,
+        yields=Named._fields,
         dispatched_at=None,
     )
 )
 
 
-def take_back_undelivered(session: Session, provider: str) -> list[UUID]:
+def take_back_undelivered(session: Session, provider: str) -> list[Named]:
     """Queue again a provider's dispatched jobs that no worker claimed within DELIVERY.
 
     Only for when the broker holds no message of the provider any more, or messages would pile up there.
     """
-    return [row.id for row in run(session, Step(_TAKE_BACK, {"of_provider": provider}))]
+    return [Named(*row) for row in run(session, Step(_TAKE_BACK, {"of_provider": provider}))]
 
 
 _HALT = fixed(select(Job.id).where(_THIS).with_for_update(key_share=True))

@@ -2,8 +2,27 @@
 
 import logging
 import sys
+from typing import NamedTuple
+from uuid import UUID
 
 import structlog
+
+
+class Named(NamedTuple):
+    """A job, as the lines of its way name it; the attempt is its latest."""
+
+    id: UUID
+    attempt: int
+    provider: str
+    request_id: str
+
+    def facts(self) -> dict[str, str | int]:
+        return {
+            "job_id": str(self.id),
+            "attempt": self.attempt,
+            "provider": self.provider,
+            "request_id": self.request_id,
+        }
 
 
 def configure() -> None:

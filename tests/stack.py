@@ -140,6 +140,11 @@ class Stack:
     def log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text()
 
+    def lines(self, name: str, event: str) -> list[dict[str, Any]]:
+        """What a process has logged of an event."""
+        told = (json.loads(line) for line in self.log(name).splitlines() if line.startswith("{"))
+        return [line for line in told if line["event"] == event]
+
     def generate(self, **parameters: Any) -> "Future[ImagesResponse]":
         """Call the API with the official client, without its retries, in the background."""
         given = {"model": "dall-e-2", "prompt": "a lighthouse", "size": "256x256", **parameters}

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from core import deliveries
 from core.database import UNAVAILABLE, Database
@@ -33,6 +34,8 @@ GONE = 410
 REDIRECTS = range(300, 400)
 SUCCESSES = range(200, 300)
 CRASHED = "an error of our own"
+# What log lines call the id of what an event is about.
+NAMES = {"image.generation.job": "job_id", "batch": "batch_id", "webhook": "webhook_id"}
 
 log = structlog.get_logger()
 
@@ -103,21 +106,18 @@ class Deliverer:
 
     def tell(self, claim: Claim) -> None:
         """One try, and what follows from it. Raises UNAVAILABLE where Postgres is away for too long."""
-        try:
-            self._conclude(claim, *self._send(claim))
-        except UNAVAILABLE:
-            raise
-        except Exception:  # a bug that one event brings out must not keep it due for ever: ADR 0016
-            log.exception("delivery.crashed", delivery_id=str(claim.delivery_id))
-            self._conclude(claim, None, Outcome(0.0, None, CRASHED))
+        with bound_contextvars(**_facts(claim)):
+            try:
+                self._conclude(claim, *self._send(claim))
+            except UNAVAILABLE:
+                raise
+            except Exception:  # a bug that one event brings out must not keep it due for ever: ADR 0016
+                log.exception("delivery.crashed")
+                self._conclude(claim, None, Outcome(0.0, None, CRASHED))
 
     def _conclude(self, claim: Claim, answer: Answer | None, outcome: Outcome) -> None:
         log.info(
             "delivery.tried",
-            delivery_id=str(claim.delivery_id),
-            webhook_id=str(claim.webhook_id) if claim.webhook_id else None,
-            event_type=claim.event,
-            tries=claim.tries,
             status=outcome.status,
             fault=outcome.fault,
             seconds=round(outcome.seconds, 3),
@@ -150,6 +150,17 @@ class Deliverer:
             deliveries.give_up(session, claim, outcome, gone=gone)
         else:
             deliveries.retry_later(session, claim, outcome, delay=delay)
+
+
+def _facts(claim: Claim) -> dict[str, str | int | None]:
+    """What each line about a try says of it."""
+    return {
+        "delivery_id": str(claim.delivery_id),
+        "webhook_id": str(claim.webhook_id) if claim.webhook_id else None,
+        "event_type": claim.event,
+        "tries": claim.tries,
+        NAMES[claim.subject["object"]]: claim.subject["id"],
+    }
 
 
 def _bound(under_way: Iterable[UUID], most: int) -> tuple[list[UUID], int]:

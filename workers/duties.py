@@ -54,8 +54,9 @@ def reroute(services: Services) -> None:
     """Let stand-ins make what a provider that is out cannot."""
     with services.database.transaction() as session:
         rerouted = failover.reroute(session, services.catalog)
-    for provider, job_ids in rerouted.items():
-        log.warning("jobs.rerouted", provider=provider, jobs=[str(job_id) for job_id in job_ids])
+    for provider, jobs in rerouted.items():
+        for job in jobs:
+            log.warning("job.rerouted", **job.facts())
         services.intake.start_due(provider)
 
 
@@ -63,8 +64,8 @@ def rescue(services: Services) -> None:
     """Queue again what died with its worker."""
     with services.database.transaction() as session:
         rescued = ledger.rescue(session)
-    if rescued:
-        log.warning("jobs.rescued", jobs=[str(job_id) for job_id in rescued])
+    for job in rescued:
+        log.warning("job.rescued", **job.facts())
 
 
 def take_back(services: Services) -> None:
@@ -74,8 +75,8 @@ def take_back(services: Services) -> None:
             continue
         with services.database.transaction() as session:
             lost = ledger.take_back_undelivered(session, provider)
-        if lost:
-            log.warning("messages.lost", provider=provider, jobs=[str(job_id) for job_id in lost])
+        for job in lost:
+            log.warning("job.message_lost", **job.facts())
 
 
 def sweep(services: Services) -> None:

@@ -95,8 +95,8 @@ class Executor:
     def abandon(self) -> None:
         """Leave what is under way to be rescued, since the process ends now."""
         with suppress(*UNAVAILABLE), self._services.database.transaction() as session:
-            left = ledger.abandon(session, self._worker)
-            log.warning("jobs.abandoned", jobs=[str(job_id) for job_id in left])
+            for job in ledger.abandon(session, self._worker):
+                log.warning("job.abandoned", **job.facts())
 
     def execute(self, job_id: UUID, *, sent_by: str | None = None) -> None:
         """Make one attempt, if the ledger says that there is one to make; `sent_by` is its message's trace."""

@@ -23,7 +23,7 @@ def test_who_falls_silent_in_a_transaction_keeps_nobodys_jobs(
         with closing(Database(services.settings.database_url)) as frozen, frozen.transaction() as session:
             assert ledger.holds(session, claim)
             with services.database.transaction() as rescuer:
-                assert ledger.rescue(rescuer) == [claim.job_id]
+                assert [job.id for job in ledger.rescue(rescuer)] == [claim.job_id]
             if statement == "fixed":
                 ledger.holds(session, claim)
             session.execute(select(1))

@@ -52,7 +52,8 @@ def take_out(services: Services, provider: str = "openai") -> None:
 
 def reroute(services: Services) -> dict[str, list[UUID]]:
     with services.database.transaction() as session:
-        return failover.reroute(session, services.catalog)
+        rerouted = failover.reroute(session, services.catalog)
+    return {provider: [job.id for job in jobs] for provider, jobs in rerouted.items()}
 
 
 def test_waiting_jobs_go_to_the_stand_in(services: Services) -> None:

@@ -51,7 +51,7 @@ def test_a_late_worker_cannot_settle_a_newer_attempt(services: Services) -> None
     late = builders.claim(services, job_id, worker="late")
     builders.lose_lease(services, job_id)
     with services.database.transaction() as session:
-        assert ledger.rescue(session) == [job_id]
+        assert [job.id for job in ledger.rescue(session)] == [job_id]
     assert admission.admit(services.database, "openai") == [job_id]
     newer = builders.claim(services, job_id, worker="newer")
 
@@ -117,7 +117,7 @@ def test_a_heartbeat_keeps_the_leases_it_names_and_only_its_own_workers(services
         ledger.extend_leases(session, "alive", [kept.job_id, lost.job_id])
         rescued = ledger.rescue(session)
 
-    assert sorted(rescued) == sorted([dropped.job_id, lost.job_id])
+    assert {job.id for job in rescued} == {dropped.job_id, lost.job_id}
     assert builders.job_of(services, lost.job_id).failures == 1
 
 
@@ -129,7 +129,7 @@ def test_a_job_whose_message_was_lost_is_queued_again(services: Services) -> Non
         job.dispatched_at -= ledger.DELIVERY + timedelta(seconds=1)
 
     with services.database.transaction() as session:
-        assert ledger.take_back_undelivered(session, "openai") == [stale]
+        assert [job.id for job in ledger.take_back_undelivered(session, "openai")] == [stale]
 
     assert builders.state_of(services, stale) is JobState.QUEUED
     assert builders.state_of(services, fresh) is JobState.DISPATCHED

@@ -20,6 +20,9 @@ from core.states import CallOutcome, Event, Role
 from tests import builders
 from tests.stack import Stack, until
 
+# What every line of a job's way has.
+NAMES = ("job_id", "attempt", "provider", "request_id")
+
 
 def events(services: Services) -> list[Event]:
     with services.database.transaction() as session:
@@ -68,8 +71,11 @@ def test_a_worker_that_is_told_to_end_twice_ends_at_once_and_its_call_is_in_doub
     until(lambda: "Warm shutdown" in stack.log("worker"), "it has heard")
     os.kill(stack.pid("worker"), signal.SIGTERM)
 
-    until(lambda: "jobs.abandoned" in stack.log("worker"), "it has left its job")
-    until(lambda: Event.RESCUED in events(services), "the job is rescued")
+    until(lambda: "job.abandoned" in stack.log("worker"), "it has left its job")
+    until(lambda: stack.lines("scheduler", "job.rescued"), "the job is rescued")
+    for line in (*stack.lines("worker", "job.abandoned"), *stack.lines("scheduler", "job.rescued")):
+        [claimed] = stack.lines("worker", "job.claimed")
+        assert {name: line[name] for name in NAMES} == {name: claimed[name] for name in NAMES}
     stack.start("second worker")
     assert call.result(timeout=60).data
     assert Counter(outcomes(services)) == Counter((CallOutcome.UNKNOWN, CallOutcome.DELIVERED))

@@ -68,11 +68,6 @@ def the_job(services: Services) -> UUID:
         return session.scalars(select(Job.id)).one()
 
 
-def lines(stack: Stack, part: str, event: str) -> list[dict[str, Any]]:
-    told = [json.loads(line) for line in stack.log(part).splitlines() if line.startswith("{")]
-    return [line for line in told if line["event"] == event]
-
-
 def test_a_job_is_one_trace_through_api_celery_and_provider_call_and_again(
     stack: Stack, services: Services, collector: Receiver
 ) -> None:
@@ -123,12 +118,12 @@ def test_a_process_that_is_told_to_stop_sends_the_spans_that_it_has(stack: Stack
 def test_every_line_of_a_jobs_way_says_whose_it_is(stack: Stack, services: Services) -> None:
     stack.control("POST", "/outcomes", outcomes=[{"outcome": "server_error"}])
     stack.generate().result(timeout=60)
-    until(lambda: len(lines(stack, "worker", "job.attempt_ended")) == 2, "both attempts have ended")
+    until(lambda: len(stack.lines("worker", "job.attempt_ended")) == 2, "both attempts have ended")
 
     job_id = the_job(services)
-    [answered] = [line for line in lines(stack, "api", "http.answered") if line["method"] == "POST"]
+    [answered] = [line for line in stack.lines("api", "http.answered") if line["method"] == "POST"]
     for event, attempts in {"job.claimed": [1, 2], "provider.failed": [1], "job.attempt_ended": [1, 2]}.items():
-        told = lines(stack, "worker", event)
+        told = stack.lines("worker", event)
         assert [line["attempt"] for line in told] == attempts
         for line in told:
             assert (line["job_id"], line["provider"]) == (str(job_id), "openai")

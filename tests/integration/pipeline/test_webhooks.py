@@ -68,13 +68,16 @@ def test_the_end_of_a_job_is_told_by_the_scheduler_and_signed(stack: Stack, serv
     with Receiver() as receiver:
         stack.start("simulator", "worker", "scheduler", "api")
         made = stack.generate(extra_body={"webhook_url": receiver.url}).result()
-        until(lambda: '"delivery.tried"' in stack.log("scheduler"), "it is told", within=10)
+        until(lambda: stack.lines("scheduler", "delivery.tried"), "it is told", within=10)
 
     with services.database.transaction() as session:
         secret = webhooks.secret_for(session, session.scalars(select(ApiKey.id)).one())
     [got] = receiver.got
     assert made.data
-    assert got.verified(secret)["type"] == "image.generation.job.completed"
+    event = got.verified(secret)
+    [line] = stack.lines("scheduler", "delivery.tried")
+    assert event["type"] == line["event_type"] == "image.generation.job.completed"
+    assert event["data"]["id"] == line["job_id"]
     assert secret not in stack.log("scheduler")
 
 

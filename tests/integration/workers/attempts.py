@@ -28,7 +28,7 @@ def overtake(services: Services, job_id: UUID) -> None:
     """Rescue the job from its worker and dispatch it to the next."""
     builders.lose_lease(services, job_id)
     with services.database.transaction() as session:
-        assert ledger.rescue(session) == [job_id]
+        assert [job.id for job in ledger.rescue(session)] == [job_id]
     assert admission.admit(services.database, "openai") == [job_id]
 
 

@@ -77,7 +77,7 @@ def test_whoever_takes_a_job_over_asks_after_its_call_and_makes_no_other(service
     except WorkerDied:
         builders.lose_lease(services, job_id)
     with services.database.transaction() as session:
-        assert ledger.rescue(session) == [job_id]
+        assert [job.id for job in ledger.rescue(session)] == [job_id]
 
     attempt_again(services, provider, job_id)
 
