@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from tests.integration.api.metrics import Scrape, add_up
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yaml"
+CASES = DEPLOY / "prometheus" / "rules.test.yaml"
 BOARD = DEPLOY / "grafana" / "darkroom.json"
 ALERTS: list[dict[str, Any]] = [
     rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
 ]
+PROMTOOL = shutil.which("promtool")
 PANELS: list[dict[str, Any]] = json.loads(BOARD.read_text())["panels"]
 
 
@@ -36,7 +40,7 @@ def offered(client: FlaskClient, services: Services, owner: Owner) -> set[str]:
     return Scrape.of(client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).text).names
 
 
-@pytest.mark.parametrize("file", [RULES, BOARD], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [RULES, CASES, BOARD], ids=lambda file: file.name)
 def test_only_metrics_that_there_are_are_asked_for(file: Path, offered: set[str]) -> None:
     asked = set(re.findall(r"\bdarkroom_\w+", file.read_text()))
 
@@ -51,6 +55,22 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(alert: dict[str, Any]) -> No
     assert alert["labels"]["severity"] in {"critical", "warning"}
     assert alert["annotations"].keys() == {"summary", "description"}
     assert all(text.endswith(".") for text in alert["annotations"].values())
+
+
+def test_each_alert_has_a_case_in_which_it_is_raised() -> None:
+    raised = set(re.findall(r"\bDarkroom\w+", CASES.read_text()))
+
+    assert {alert["alert"] for alert in ALERTS} == raised
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool comes with Prometheus")
+@pytest.mark.parametrize("words", [("check", RULES), ("test", CASES)], ids=lambda words: words[0])
+def test_promtool_finds_the_rules_sound(words: tuple[str, Path]) -> None:
+    what, file = words
+
+    assert PROMTOOL
+    said = subprocess.run([PROMTOOL, what, "rules", file], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
