@@ -43,6 +43,7 @@ from core.orm import (
     ProviderEvent,
     WaitingCall,
     Watermark,
+    Webhook,
     one_of,
 )
 from core.states import SETTLED, DeliveryState, Event
@@ -162,10 +163,12 @@ def drop_deliveries(session: Session, terms: Terms) -> bool:
 
 
 def drop_records(session: Session, terms: Terms) -> bool:
-    """Drop what is left of old files and operations, and what befell providers long ago."""
+    """Drop what is left of old files, webhooks and operations, and what befell providers long ago."""
     before = _ago(terms.jobs)
+    untold = ~exists().where(Delivery.webhook_id == Webhook.id)
     old = (
         (File.id, select(File.id).where(File.swept_at < before)),
+        (Webhook.id, select(Webhook.id).where(Webhook.deleted_at < before, untold)),
         (Operation.id, select(Operation.id).where(Operation.ended_at < before, Operation.result.is_(None))),
         (ProviderEvent.id, select(ProviderEvent.id).where(ProviderEvent.at < before)),
     )

@@ -24,6 +24,7 @@ from core.orm import (
     Posting,
     ProviderEvent,
     Watermark,
+    Webhook,
 )
 from core.retention import Step, Terms
 from core.states import BatchStatus, DeliveryState, OperationKind, ProviderEventKind
@@ -222,6 +223,20 @@ def test_old_records_go_and_files_only_once_they_are_swept(services: Services) -
     do(services, OVER)
 
     assert rows(services, File, Operation, ProviderEvent) == [1, 1, 0]
+
+
+def test_a_webhook_goes_after_its_deletion_and_after_all_that_it_was_told(services: Services) -> None:
+    _, caller = builders.make_caller(services)
+    described = {"key_id": caller.key_id, "url": "https://example.com", "events": [], "secret": "whsec_"}
+    there, deleted, told = (Webhook(**described, deleted_at=when) for when in (None, func.now(), func.now()))
+    add(services, there, deleted, told)
+    owed = {"key_id": caller.key_id, "url": "https://example.com", "event": "webhook.test"}
+    add(services, Delivery(webhook_id=told.id, **owed))
+
+    do(services, OVER)
+
+    with services.database.transaction() as session:
+        assert set(session.scalars(select(Webhook.id))) == {there.id, told.id}
 
 
 def test_the_scheduler_drops_more_than_a_portion_in_its_turns(services: Services) -> None:
