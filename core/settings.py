@@ -27,6 +27,17 @@ def address(text: str) -> str:
     return text.rstrip("/")
 
 
+def beginning(*beginnings: str) -> Callable[[str], str]:
+    """The address of a server that one library alone understands; it raises ValueError."""
+
+    def read_one(text: str) -> str:
+        if not text.startswith(beginnings):
+            raise ValueError(text)
+        return text
+
+    return read_one
+
+
 def collector(text: str) -> str:
     """The address of an OpenTelemetry collector. Raises ValueError; SettingsError without what speaks to one."""
     try:
@@ -90,8 +101,8 @@ def split(text: str) -> Literal["crop", "upscale"]:
 class Settings:
     """One process's settings. Durations are seconds, where they do not say otherwise."""
 
-    database_url: str = variable("DATABASE_URL", secret=True)
-    redis_url: str = variable("REDIS_URL", secret=True)
+    database_url: str = variable("DATABASE_URL", secret=True, parse=beginning("postgresql+psycopg://"))
+    redis_url: str = variable("REDIS_URL", secret=True, parse=beginning("redis://", "rediss://"))
 
     s3_endpoint: str = variable("S3_ENDPOINT", parse=address)
     s3_access_key: str = variable("S3_ACCESS_KEY", secret=True)

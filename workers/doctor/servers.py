@@ -22,7 +22,7 @@ def postgres(database: Database, head: str) -> Iterator[Finding]:
             server, after = checkups.server(session), datetime.now(UTC)
             revision = checkups.revision(session)
     except UNAVAILABLE as error:
-        yield broken("postgres", f"does not answer: {type(error).__name__}", "start it, or mend DATABASE_URL")
+        yield broken("postgres", _reason(error), "start it, or mend DATABASE_URL")
         return
     if server.major < checkups.OLDEST_VERSION:
         yield broken("postgres", f"version {server.version}", f"upgrade it to {checkups.OLDEST_VERSION} or later")
@@ -33,6 +33,11 @@ def postgres(database: Database, head: str) -> Iterator[Finding]:
     else:
         yield broken("migrations", f"at {revision or 'nothing'}, not at {head}", "run `darkroom migrate`")
     yield from clocks.check("postgres", server.clock, before, after)
+
+
+def _reason(error: Exception) -> str:
+    """In the words of its own library, which knows the password and keeps it to itself."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
 
 
 def redis(url: str) -> Iterator[Finding]:

@@ -126,6 +126,7 @@ def test_a_key_that_a_provider_refuses_is_named(doctor: Doctor, provider: str) -
     [
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "redis", "REDIS_URL"),
         ({"DATABASE_URL": "postgresql+psycopg://a:b@127.0.0.1:1/c"}, "postgres", "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql+psycopg://a:b@127.0.0.1:1/c"}, "postgres", "Connection refused"),
         ({"S3_ENDPOINT": "http://127.0.0.1:1"}, "store", "S3_ENDPOINT"),
         ({"S3_SECRET_KEY": "not-the-secret"}, "store", "S3_ENDPOINT and its keys"),
         ({"S3_BUCKET": "nowhere"}, "store", "darkroom migrate"),

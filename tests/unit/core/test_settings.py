@@ -53,6 +53,19 @@ def test_what_is_unreadable_is_named_beside_what_is_missing_and_not_repeated() -
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("DATABASE_URL", "postgres://darkroom:hush-1@127.0.0.1/darkroom"),
+        ("DATABASE_URL", "postgresql://darkroom:hush-1@127.0.0.1/darkroom"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+    ],
+)
+def test_an_address_that_no_server_is_reached_by_is_refused_at_the_start(name: str, address: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is not readable$"):
+        read({**REQUIRED, name: address})
+
+
 @pytest.mark.parametrize("number", ["-1", "one", "1.5"])
 def test_proxies_that_are_trusted_are_counted_from_none_on(number: str) -> None:
     assert read(REQUIRED).trusted_proxies == 0
