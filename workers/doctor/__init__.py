@@ -20,6 +20,8 @@ def examine(services: Services, *, head: str, mend: bool) -> Iterator[Finding]:
     yield from servers.redis(settings.redis_url)
     bucket = list(store.check(services.storage, settings.s3_endpoint))
     yield from bucket
+    if settings.otlp_endpoint:
+        yield from servers.collector(settings.otlp_endpoint)
     yield from providers.check(settings, services.catalog)
     if _sound(ledger):
         yield from house.check(services)

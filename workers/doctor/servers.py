@@ -1,8 +1,9 @@
-"""Postgres and Redis: whether they answer, and are what Darkroom needs."""
+"""Postgres, Redis and the collector of traces: whether they answer, and are what Darkroom needs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import requests
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -12,6 +13,7 @@ from workers.doctor import clocks
 from workers.doctor.findings import Finding, broken, ok, warning
 
 SECONDS = 3.0
+OTLP = {"Content-Type": "application/x-protobuf"}
 
 
 def postgres(database: Database, head: str) -> Iterator[Finding]:
@@ -57,3 +59,18 @@ def redis(url: str) -> Iterator[Finding]:
         lost = "messages to workers may be dropped, and are sent again later"
         yield warning("eviction", f"{policy}: {lost}", "set maxmemory-policy to noeviction")
     yield from clocks.check("redis", datetime.fromtimestamp(seconds + microseconds / 1e6, UTC), before, after)
+
+
+def collector(endpoint: str) -> Iterator[Finding]:
+    """Where one is configured. It is sent no spans."""
+    try:
+        answer = requests.post(f"{endpoint}/v1/traces", data=b"", headers=OTLP, timeout=SECONDS)
+    except requests.RequestException as error:
+        says = f"does not answer: {type(error).__name__}; no traces are kept"
+        yield warning("collector", says, "start it, or mend OTEL_EXPORTER_OTLP_ENDPOINT")
+        return
+    if answer.ok:
+        yield ok("collector", "takes spans")
+    else:
+        remedy = "see that it takes OTLP over HTTP, and OTEL_EXPORTER_OTLP_ENDPOINT"
+        yield warning("collector", f"answers {answer.status_code}", remedy)

@@ -1,7 +1,10 @@
 """What `darkroom doctor` finds, on a house where all is well and where one thing is not."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -23,6 +26,8 @@ from core.storage import BACKSTOP
 from darkroom import cli
 from tests import builders
 from tests.providers.simulator import Simulator
+from tests.receiver import Receiver
+from tests.stack import ROOT
 
 KEY = "sk-test-upstream"
 ROOTS = {
@@ -141,6 +146,25 @@ def test_what_does_not_answer_is_named_with_its_setting(
     assert result.exit_code == 1
     assert of(result, subject).startswith("broken")
     assert remedy in of(result, subject)
+
+
+def test_a_collector_that_takes_no_spans_is_a_warning(environment: dict[str, str]) -> None:
+    with Receiver(200, 404) as collector:
+        traced = {**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}"}
+        takes, refuses = examine_apart(traced), examine_apart(traced)
+    silent = examine_apart(traced)
+
+    assert [got.path for got in collector.got] == ["/v1/traces"] * 2
+    assert "ok       collector: takes spans" in takes
+    assert "warning  collector: answers 404" in refuses
+    assert "warning  collector: does not answer: ConnectionError" in silent
+
+
+def examine_apart(environment: dict[str, str]) -> str:
+    """In a process of its own, where a process is traced from then on."""
+    command = [sys.executable, "darkroom.py", "doctor"]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False).stdout
 
 
 def test_a_migration_that_was_not_made_is_named(doctor: Doctor, services: Services) -> None:
