@@ -57,6 +57,8 @@ def create_celery(redis_url: str) -> Celery:
         broker_pool_limit=20,
         broker_transport="core.broker:_Transport",  # by name: `inspect stats` tells it as JSON
         broker_transport_options=TRANSPORT,
+        # It does not see from the address that it is to speak TLS, as it does with a transport of its own.
+        broker_use_ssl={"ssl_cert_reqs": "required"} if redis_url.startswith("rediss://") else None,
         task_ignore_result=True,
         task_publish_retry=False,
         task_serializer="json",
