@@ -45,7 +45,9 @@ class Handling:
         found = self._find(batch_id)
         if found.batch.status is BatchStatus.VALIDATING:
             self._validate(found.batch)
-            found = self._find(batch_id)
+        elif found.unread and found.batch.total:
+            self._appraise(found.batch)
+        found = self._find(batch_id)
         if found.batch.ended_at:
             return
         if found.unread and found.batch.status is not BatchStatus.VALIDATING and found.batch.total:
@@ -112,11 +114,26 @@ class Handling:
             progress.refuse(session, batch.id, faults)
         log.info("batch.refused", batch_id=batch.id, faults=len(faults))
 
+    def _appraise(self, batch: Batch) -> None:
+        """Look anew at what is not read yet of a batch that was accepted earlier.
+
+        The clerk that accepted it may have had another catalog. What is set aside for it follows the prices that
+        its lines will be recorded with, or their settlement would take more than there is, or leave some for good.
+        """
+        survey = self._survey(batch, self._accepted(batch))
+        if survey.faults:
+            self._break_off(batch, survey.verdict())
+            return
+        try:
+            with self.services.database.transaction() as session:
+                if not progress.reprice(session, batch, unread=survey.price):
+                    raise Overtaken
+        except CapReached as error:
+            self._break_off(batch, [reading.fault(_too_dear(error), line=None)])
+
     def _record(self, batch: Batch) -> None:
         """Make jobs of what is not read yet, a chunk at a time."""
-        reader = self._reader(batch)
-        with self.services.database.single() as session:
-            file = session.get_one(File, batch.input_file_id)
+        reader, file = self._reader(batch), self._accepted(batch)
         try:
             for chunk, end in _chunks(self._rows(batch, file)):
                 recorded = [reader.read(row) for row in chunk]
@@ -186,6 +203,10 @@ class Handling:
         place = Place(batch.read_lines, batch.read_bytes)
         ranges = self.services.storage.ranges(file.object_key, place.bytes, file.bytes)
         return reading.rows(self._until_stopped(ranges), place)
+
+    def _accepted(self, batch: Batch) -> File:
+        with self.services.database.single() as session:
+            return session.get_one(File, batch.input_file_id)
 
     def _reader(self, batch: Batch) -> Reader:
         with self.services.database.single() as session:

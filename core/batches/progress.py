@@ -120,11 +120,45 @@ def begin(session: Session, batch: Batch, *, total: int, price: Decimal) -> bool
         total=total,
         price=price,
     )
+    if begun:
+        _set_aside(session, batch, price)
+    return begun
+
+
+def _set_aside(session: Session, batch: Batch, price: Decimal) -> None:
     given = {"batch_id": batch.id, "key_id": batch.key_id, "price": price}
-    while begun and not run(session, Step(_RESERVE, given)):
+    while not run(session, Step(_RESERVE, given)):
         if reason := money.cap_reached(session, batch.key_id, price):
             raise reason
-    return begun
+
+
+def reprice(session: Session, batch: Batch, *, unread: Decimal) -> bool:
+    """Have as much set aside as its lines cost by now, with `unread` for those that are no jobs yet.
+
+    False where somebody else has read on, or ended the batch. Raises CapReached.
+    """
+    _, made = _made(session, batch)
+    dearer = made + unread - batch.price
+    if not dearer:
+        return True
+    repriced = change(session, batch.id, *_as_found(batch), price=made + unread)
+    if repriced and dearer > 0:
+        _set_aside(session, batch, dearer)
+    elif repriced:
+        _give_back(session, batch, -dearer)
+    return repriced
+
+
+def _made(session: Session, batch: Batch) -> tuple[int, Decimal]:
+    """How many of its lines are jobs, and the price of those."""
+    jobs = select(func.count(), func.coalesce(func.sum(Job.price), 0)).where(Job.batch_id == batch.id)
+    count, price = session.execute(jobs).one()
+    return count, price
+
+
+def _as_found(batch: Batch) -> tuple[ColumnElement[bool], ...]:
+    """Nobody has read on since, nor ended it."""
+    return Batch.read_bytes == batch.read_bytes, Batch.ended_at.is_(None)
 
 
 def refuse(session: Session, batch_id: str, errors: Sequence[dict[str, Any]]) -> bool:
@@ -151,13 +185,11 @@ def break_off(session: Session, batch: Batch, errors: Sequence[dict[str, Any]]) 
 
     What was set aside for the rest is given back. False where somebody else has read on, or ended the batch.
     """
-    jobs = select(func.count(), func.coalesce(func.sum(Job.price), 0)).where(Job.batch_id == batch.id)
-    made, price = session.execute(jobs).one()
+    made, price = _made(session, batch)
     broken_off = change(
         session,
         batch.id,
-        Batch.read_bytes == batch.read_bytes,
-        Batch.ended_at.is_(None),
+        *_as_found(batch),
         status=BatchStatus.CANCELLING,
         cancelling_at=func.coalesce(Batch.cancelling_at, func.clock_timestamp()),
         errors=errors,
@@ -166,9 +198,13 @@ def break_off(session: Session, batch: Batch, errors: Sequence[dict[str, Any]]) 
         price=price,
     )
     if broken_off:
-        rest = {"price": batch.price - price, "reserved_at": batch.in_progress_at}
-        run(session, Step(_GIVE_BACK, {"batch_id": batch.id, "key_id": batch.key_id, **rest}))
+        _give_back(session, batch, batch.price - price)
     return broken_off
+
+
+def _give_back(session: Session, batch: Batch, price: Decimal) -> None:
+    given = {"batch_id": batch.id, "key_id": batch.key_id, "price": price, "reserved_at": batch.in_progress_at}
+    run(session, Step(_GIVE_BACK, given))
 
 
 def start_finalizing(session: Session, batch_id: str) -> None:
