@@ -57,6 +57,13 @@ def own(session: Session, key_id: UUID, file_id: str) -> File | None:
     return session.scalars(select(File).where(File.id == file_id, File.key_id == key_id, _there())).one_or_none()
 
 
+def input_of(session: Session, batch: Batch) -> File | None:
+    """The file that a batch is made of, where it is its key's; from when the batch is there, it is kept for it."""
+    was_there = or_(File.expires_at.is_(None), File.expires_at > batch.created_at)
+    found = select(File).where(File.id == batch.input_file_id, File.key_id == batch.key_id, was_there)
+    return session.scalars(found).one_or_none()
+
+
 def page(session: Session, key_id: UUID, search: Search) -> Sequence[File]:
     """A key's files by the time of their upload."""
     found = select(File).where(File.key_id == key_id, _there())

@@ -96,7 +96,7 @@ class Handling:
     def _input(self, batch: Batch) -> File | None:
         """The file that it is made of; that of a retry is written first."""
         with self.services.database.single() as session:
-            found = files.own(session, batch.key_id, batch.input_file_id)
+            found = files.input_of(session, batch)
             is_written = session.get(File, batch.input_file_id) is not None
         if is_written or batch.retry_of is None:
             return found

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from core import usage
+from core import files, usage
 from core.batches import orders
+from core.errors import ObjectLost
 from core.orm import Batch, Delivery, File, Job, JobEvent, Posting, Webhook
 from core.states import Event
 from tests import builders
@@ -217,14 +218,26 @@ def test_a_clients_retry_that_overtakes_its_first_call_finds_its_batch_all_the_s
 def test_a_deleted_file_is_read_to_its_end_by_its_batch(submitter: Submitter) -> None:
     file_id = submitter.file(jsonl(line("a")))
     batch_id = submitter.ask(file_id).get_json()["id"]
-    submitter.clerk.look()
-    submitter.change(batch_id, read_bytes=0)
 
     submitter.client.delete(f"/v1/files/{file_id}", headers=submitter.headers)
+    submitter.clerk.look()
 
+    assert [job.custom_id for job in submitter.jobs(batch_id)] == ["a"]
     with submitter.services.database.transaction() as session:
         key = session.get_one(File, file_id).object_key
-    assert submitter.services.storage.read(key) == jsonl(line("a"))
+    files.sweep(submitter.services.database, submitter.services.storage, most=100)
+    with pytest.raises(ObjectLost):
+        submitter.services.storage.read(key)
+
+
+def test_no_batch_is_made_of_a_file_that_was_deleted_before(submitter: Submitter) -> None:
+    file_id = submitter.file(jsonl(line("a")))
+    submitter.client.delete(f"/v1/files/{file_id}", headers=submitter.headers)
+    batch_id = submitter.ask(file_id).get_json()["id"]
+
+    submitter.clerk.look()
+
+    assert submitter.batch(batch_id)["errors"]["data"][0]["param"] == "file_id"
 
 
 def test_the_end_of_a_batch_is_owed_to_the_webhooks_of_its_key(submitter: Submitter) -> None:
