@@ -18,6 +18,9 @@ from core.orm import Batch, HeldPicture, Image, Job, table_of
 from core.states import JobState
 
 LIFETIME = timedelta(hours=1)
+# As long as a batch goes on its pictures stay, though its results take hours to be written, or wait for a clerk
+# that is away. Counted from the end of its window, for one that never ends.
+WHILE_UNDER_WAY = timedelta(days=30)
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -62,10 +65,7 @@ _RECORD = fixed(
         select(
             *(Given(name, _IMAGES.c[name].type) for name in _COLUMNS),
             func.clock_timestamp() + LIFETIME,
-            # At the latest: it is known better when the batch has ended.
-            select(Batch.expires_at + func.make_interval(0, 0, 0, 0, 0, 0, Batch.output_seconds))
-            .where(Batch.id == Job.batch_id)
-            .scalar_subquery(),
+            select(Batch.expires_at + WHILE_UNDER_WAY).where(Batch.id == Job.batch_id).scalar_subquery(),
         )
         .where(
             Job.id == Given("job_id", Uuid()),

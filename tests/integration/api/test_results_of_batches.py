@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from core.images import LIFETIME
-from core.orm import File, Image, Job
+from core.orm import Batch, File, Image, Job
 from tests import builders
 from tests.integration.api.batching import PICTURE, Submitter, line
+from workers import duties
 
 
 def test_what_came_of_the_lines_is_in_two_files(submitter: Submitter) -> None:
@@ -95,6 +96,20 @@ def test_no_picture_outlives_its_batchs_results(submitter: Submitter) -> None:
     submitter.results(batch_id)
 
     assert submitter.client.get(f"/files/{image.name}").status_code == 403
+
+
+def test_no_picture_goes_before_its_batch_has_ended_however_late_that_is(submitter: Submitter) -> None:
+    life = {"anchor": "created_at", "seconds": 3600}
+    batch_id = submitter.begun(line("a", response_format="b64_json"), output_expires_after=life)
+    with submitter.services.database.transaction() as session:
+        session.get_one(Batch, batch_id).expires_at = builders.now(session) - timedelta(days=7)
+    submitter.complete(batch_id)
+
+    duties.sweep(submitter.services)
+    submitter.clerk.look()
+
+    [found] = submitter.content(submitter.batch(batch_id)["output_file_id"])
+    assert found["response"]["body"]["data"] == [{"b64_json": PICTURE}]
 
 
 def test_results_are_there_page_by_page_while_the_batch_runs(submitter: Submitter) -> None:
