@@ -14,7 +14,8 @@ from core.errors import FileMissing
 TAG = "Files"
 UPLOAD = f"""\
 As a form of several parts, in any order. A file for a batch is of lines of JSON (`.jsonl`), up to \
-{uploads.MOST_BATCH_BYTES // 2**20} MiB of them, and is kept for 30 days unless it is told otherwise."""
+{uploads.MOST_BATCH_BYTES // 2**20} MiB of them, and is kept for 30 days, or less where it is told so or the \
+operator keeps no prompts for so long: `expires_at` has the truth."""
 CONTENT = "Of the pictures whose addresses are in a file of results a new hour begins with every download."
 FILE_ID = parameter("path", "file_id", "The id of a file.", {"type": "string"}, example="file-abc123")
 MANY = limit(most=files.MOST_ON_A_PAGE, usual=files.MOST_ON_A_PAGE)
