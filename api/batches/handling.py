@@ -87,10 +87,11 @@ class Handling:
             return
         try:
             with self.services.database.transaction() as session:
-                progress.begin(session, batch, total=survey.total, price=survey.price)
+                begun = progress.begin(session, batch, total=survey.total, price=survey.price)
         except CapReached as error:
             self._refuse(batch, [reading.fault(_too_dear(error), line=None)])
-        else:
+            return
+        if begun:
             log.info("batch.begun", batch_id=batch.id, lines=survey.total, price=str(survey.price))
 
     def _input(self, batch: Batch) -> File | None:
