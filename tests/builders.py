@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, literal, select, true
+from sqlalchemy import func, insert, literal, select, text, true
 from sqlalchemy.orm import Session
 
 from core import admission, images, job_ids, keys, ledger, results, submissions
@@ -173,3 +173,10 @@ def now(session: Session) -> datetime:
     """The database's clock."""
     moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return moment
+
+
+def is_held_up(services: Services) -> bool:
+    """Whether anybody waits for a lock."""
+    waiting = text("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    with services.database.single() as session:
+        return session.execute(waiting).first() is not None

@@ -46,6 +46,8 @@ _THESE = Job.id == any_(Given("job_ids", ARRAY(Uuid)))
 _DETAIL = Given("detail", JSONB())
 # A worker may just be recording a picture: a statement that began before its commit would not count it.
 _HALT = fixed(select(Job.id).where(_THESE, Job.state_in(*LIVE)).order_by(Job.id).with_for_update(key_share=True))
+# Of two operations at the same jobs, the second one sees what the first has made of them.
+_HOLD = fixed(select(Job.id).where(_THESE).order_by(Job.id).with_for_update(key_share=True))
 _CANCEL = fixed(move(Event.CANCELLED, _THESE, detail=_DETAIL, yields=("id", "provider")))
 _LET_GO = fixed(delete(HeldPicture).where(HeldPicture.job_id == any_(Given("job_ids", ARRAY(Uuid)))))
 # What its provider is at work on is paid for, or will be.
@@ -138,6 +140,7 @@ def _ended(
     session: Session, operation: Operation, job_ids: Sequence[UUID], *conditions: ColumnElement[bool]
 ) -> Sequence[Job]:
     """Jobs that had ended when it was ordered: what ends later was not meant, and its price not foreseen."""
+    run(session, Step(_HOLD, {"job_ids": list(job_ids)}))
     foreseen = Job.settled_at <= operation.created_at
     return session.scalars(select(Job).where(Job.id.in_(job_ids), foreseen, *conditions).order_by(Job.id)).all()
 

@@ -1,8 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from sqlalchemy import text
-
 from core import cancellation, images
 from core.bootstrap import Services
 from core.images import Picture
@@ -49,15 +47,8 @@ def test_a_picture_that_lands_while_its_job_is_cancelled_is_charged(services: Se
         with services.database.transaction() as session:
             builders.record(session, claim, picture, picture.object_key(claim))
             cancelled = owner.submit(cancellation.cancel, services.database, services.notifier, claim.job_id)
-            until(lambda: is_held_up(services), "the cancelling waits for the worker", within=20)
+            until(lambda: builders.is_held_up(services), "the cancelling waits for the worker", within=20)
         assert cancelled.result()
 
     job = builders.job_of(services, claim.job_id)
     assert job.charged == job.unit_price
-
-
-def is_held_up(services: Services) -> bool:
-    """Whether anybody waits for a lock."""
-    waiting = text("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-    with services.database.single() as session:
-        return session.execute(waiting).first() is not None

@@ -1,19 +1,24 @@
 """Jobs are made again, as new ones, or elsewhere."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from core import keys
 from core.bootstrap import Services
 from core.generation import Size
+from core.operations import portions
+from core.operations.deeds import Done
 from core.operations.selections import Selection
 from core.orm import Budget, Job
 from core.states import Event, JobState, OperationKind, OperationState
 from tests import builders
 from tests.integration.core.operations.ordering import done, end, fail, order, retries
+from tests.stack import until
 
 
 @pytest.fixture
@@ -45,6 +50,36 @@ def test_a_job_is_made_again_once_however_often_that_is_ordered(services: Servic
     assert (ended.total, ended.cost, ended.done, ended.skipped) == (0, Decimal(0), 0, 1)
     assert ended.reasons == {"it had not failed yet, or was made again before": 1}
     assert len(retries(services)) == 1
+
+
+def test_a_job_is_made_again_once_though_two_operations_are_at_it(services: Services) -> None:
+    failed = Selection(ids=(fail(services),))
+    for _ in range(2):
+        order(services, OperationKind.RETRY, failed)
+
+    with ThreadPoolExecutor(1) as another_scheduler:
+        with services.database.transaction() as session:
+            advance(services, session)
+            second = another_scheduler.submit(in_its_own_time, services)
+            until(lambda: builders.is_held_up(services), "the second operation waits for the first")
+        late = second.result(timeout=10)
+
+    assert (late.done, late.reasons.total()) == (0, 1)
+    assert len(retries(services)) == 1
+
+
+def advance(services: Services, session: Session) -> Done:
+    """Takes an operation that nobody is at work on, and does a portion of it."""
+    operation = portions.take(session)
+    assert operation
+    advanced = portions.advance(session, services.catalog, operation, portions.next_portion(session, operation))
+    assert advanced
+    return advanced
+
+
+def in_its_own_time(services: Services) -> Done:
+    with services.database.transaction() as session:
+        return advance(services, session)
 
 
 @pytest.mark.parametrize("kind", [OperationKind.RETRY, OperationKind.REROUTE])
