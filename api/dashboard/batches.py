@@ -64,16 +64,20 @@ def cancel(visit: Visit, batch_id: str) -> ResponseReturnValue:
 
 
 def retry(visit: Visit, batch_id: str) -> ResponseReturnValue:
-    """Those of its lines that have no pictures, as a batch of their own."""
+    """Those of its lines that have no pictures, as a batch of their own; the same one for a form sent twice."""
     seen, _, _ = _read(visit, batch_id)
     if seen.batch.ended_at is None or not seen.batch.failed + seen.batch.cancelled:
         raise BadRequest("No line of this batch can be made again.")
+    batch = again.order(seen.batch, request_id=g.request_id)
     with visit.services.database.transaction() as session:
         if not lines.can_be_made_again(session, seen.batch):
             raise BadRequest("The prompts of this batch are not kept any more.")
-        new = orders.create(session, again.order(seen.batch, request_id=g.request_id))
-        _record(visit, session, "batch.retry", batch_id, batch=new.id)
-    return visit.done("Its failed lines are a batch of their own now.", go_to=f"/ops/batches/{new.id}")
+        orders.take_turn(session, batch)
+        if twin := orders.twin(session, batch):
+            return visit.led(f"/ops/batches/{twin.id}", "Its failed lines had just become this batch.")
+        orders.create(session, batch)
+        _record(visit, session, "batch.retry", batch_id, batch=batch.id)
+    return visit.led(f"/ops/batches/{batch.id}", "Its failed lines are a batch of their own now.")
 
 
 def _hold(visit: Visit, batch_id: str, *, paused: bool) -> ResponseReturnValue:

@@ -90,7 +90,11 @@ class Visit:
     def done(self, said: str, *, go_to: str = "/ops/") -> Response:
         """After an action: back to the page it came from, which shows for once what was `said`."""
         back = self.form.get("back", go_to)
-        response = redirect(back if is_ours(back) else go_to, code=303)
+        return self.led(back if is_ours(back) else go_to, said)
+
+    def led(self, where: str, said: str) -> Response:
+        """To a page of ours, which shows for once what was `said`."""
+        response = redirect(where, code=303)
         assert isinstance(response, Response)
         response.set_cookie(
             NOTICE, quote(said), max_age=NOTICE_SECONDS, path="/ops", httponly=True, samesite="Strict"

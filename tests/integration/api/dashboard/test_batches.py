@@ -79,7 +79,7 @@ def test_its_failed_lines_become_a_batch_of_their_own(
 ) -> None:
     batch_id = ended(submitter)
 
-    response = operator.post(f"/ops/batches/{batch_id}/retry")
+    response = operator.post(f"/ops/batches/{batch_id}/retry", {"back": f"/ops/batches/{batch_id}"})
     submitter.clerk.look()
 
     new = response.headers["Location"].rpartition("/")[2]
@@ -87,6 +87,17 @@ def test_its_failed_lines_become_a_batch_of_their_own(
     assert [job.custom_id for job in submitter.jobs(new)] == ["b"]
     assert submitter.jobs(new)[0].state is not JobState.FAILED
     assert "the failed lines of" in operator.get(f"/ops/batches/{new}")
+
+
+def test_its_failed_lines_are_made_again_once_though_the_form_is_sent_twice(
+    submitter: Submitter, operator: Visitor
+) -> None:
+    batch_id = ended(submitter)
+
+    sent = [operator.post(f"/ops/batches/{batch_id}/retry") for _ in range(2)]
+
+    assert [response.status_code for response in sent] == [303, 303]
+    assert len({response.headers["Location"] for response in sent}) == 1
 
 
 def test_what_cannot_be_done_to_a_batch_is_said(submitter: Submitter, operator: Visitor) -> None:
