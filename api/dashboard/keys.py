@@ -1,5 +1,6 @@
 """/ops/keys: who may call, what it costs, and what each may."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from api.dashboard.visits import Visit
 from core import accounts, audit, keys, terms
 from core.accounts import Account
 from core.keys import KeyLimits
+from core.orm import ApiKey
 
 NAME = 100
 # What a form leaves empty does not limit.
@@ -32,7 +34,7 @@ def create(visit: Visit) -> ResponseReturnValue:
     name = visit.form.get("name", "").strip()
     if not 1 <= len(name) <= NAME:
         raise BadRequest(f"A key needs a name of at most {NAME} characters.")
-    limits = _limits(visit)
+    limits = _limits(visit, _models(visit))
     with visit.services.database.transaction() as session:
         secret = keys.create(session, name, KeyLimits(**limits))
         caller = keys.find(session, secret)
@@ -42,7 +44,7 @@ def create(visit: Visit) -> ResponseReturnValue:
 
 
 def change(visit: Visit, key_id: UUID) -> ResponseReturnValue:
-    limits = _limits(visit)
+    limits = _limits(visit, _models(visit, _one(visit, key_id).key))
     with visit.services.database.transaction() as session:
         if not keys.change(session, key_id, limits):
             raise _missing(key_id)
@@ -79,16 +81,25 @@ def _page(visit: Visit, key_id: UUID, *, secret: str | None = None) -> str:
         account=account,
         secret=secret,
         limits={**keys.limits_of(account.key), **_of_budget(account)},
-        models=[model.id for model in visit.services.catalog.models],
+        models=_models(visit, account.key),
         terms=terms,
     )
+
+
+def _models(visit: Visit, key: ApiKey | None = None) -> list[str]:
+    """Those to choose from: the catalog's, and what the key may use that is not there now.
+
+    Without these, whoever changes a cap would open all models to a key whose own have lost their provider.
+    """
+    offered = [model.id for model in visit.services.catalog.models]
+    return [*offered, *(model for model in (key and key.models) or () if model not in offered)]
 
 
 def _of_budget(account: Account) -> dict[str, object]:
     return {name: getattr(account.budget, name) for name in keys.OF_BUDGET}
 
 
-def _limits(visit: Visit) -> dict[str, Any]:
+def _limits(visit: Visit, models: Sequence[str]) -> dict[str, Any]:
     """Raises BadRequest."""
     given: dict[str, Any] = {"reattaches": visit.form.get("reattaches") == "yes"}
     for name in LIMITS:
@@ -97,8 +108,7 @@ def _limits(visit: Visit) -> dict[str, Any]:
             given[name] = terms.TERMS[name].read(text or (terms.NONE if name != "weight" else "1"))
         except ValueError as error:
             raise BadRequest(f"{name.replace('_', ' ')}: {error}.") from error
-    offered = {model.id for model in visit.services.catalog.models}
-    chosen = [model for model in visit.form.getlist("models") if model in offered]
+    chosen = [model for model in visit.form.getlist("models") if model in models]
     return {**given, "models": tuple(chosen) if chosen else None}
 
 

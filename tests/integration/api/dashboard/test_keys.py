@@ -7,6 +7,7 @@ from core import keys
 from core.bootstrap import Services
 from core.orm import AuditEntry
 from core.states import Role
+from tests import builders
 from tests.integration.api.dashboard.conftest import Visitor, words
 
 
@@ -53,6 +54,19 @@ def test_a_budget_can_be_changed_and_lifted(admin: Visitor, last_entry: Callable
     assert "12.50" not in page
     assert (entry.actor, entry.action, entry.why) == (admin.name, "key.change", "a quieter month")
     assert entry.detail == {"cap_a_day": "3", "weight": "2", "reattaches": "no"}
+
+
+def test_a_model_that_is_not_offered_now_is_not_lost_with_the_next_change(
+    services: Services, admin: Visitor
+) -> None:
+    _, caller = builders.make_caller(services, models=("flux-1-pro",))
+    path = f"/ops/keys/{caller.key_id}"
+
+    ticked = re.findall(r'name="models" value="([^"]+)" checked', admin.client.get(path).text)
+    admin.post(path, {"cap": "10", "models": ticked})
+
+    assert ticked == ["flux-1-pro"]
+    assert "Models flux-1-pro" in admin.get(path)
 
 
 def test_what_is_no_limit_is_refused_and_changes_nothing(admin: Visitor) -> None:
