@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
@@ -40,6 +41,26 @@ def guess(client: FlaskClient, name: str, *, headers: dict[str, str] | None = No
 def use_up(services: Services, address: str) -> None:
     tries = Tries(services.rates)
     assert all(tries.take(f"{address} {number}", address) for number in range(FROM_ADDRESS))
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"}, 403),
+        ({"Origin": "http://localhost"}, 303),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_nobody_is_signed_in_by_a_page_of_another_host(
+    services: Services, client: FlaskClient, said: dict[str, str], status: int
+) -> None:
+    name = f"grace {said}"
+    make_user(services, name)
+
+    assert sign_in(client, name, headers=said).status_code == status
 
 
 def test_tries_count_for_whom_trusted_proxies_tell_and_for_nobody_else(
