@@ -49,7 +49,8 @@ CROSS JOIN LATERAL (
     ) AS known (model, provider, upstream, price, longest)
     WHERE known.model = drawn.model
 ) AS models
-JOIN batches ON batches.id = 'batch_' || drawn.number / 10000
+-- The first batch has fifty thousand lines, as many as there may be.
+JOIN batches ON batches.id = 'batch_' || CASE WHEN drawn.number <= %(settled)s / 5 THEN 0 ELSE drawn.number / 10000 END
 CROSS JOIN (SELECT array_agg(id ORDER BY id) AS ids FROM api_keys) AS keys
 ORDER BY number;
 

@@ -5,6 +5,8 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from sqlalchemy import event, select
 
@@ -18,9 +20,11 @@ from tests.bench.table import Cell
 
 ROUNDS = 7
 WINDOWS = ("1h", "24h", "7d", "30d")
+SPANS = (timedelta(hours=1), timedelta(days=3))
 FILTERS = (
     *("", "?state=queued", "?state=failed", "?state=cancelled", "?provider=midjourney", "?model=dall-e-2"),
     *("?lane=batch", "?error=moderated", "?cost_from=0.06", "?doubt=1", "?gone=1", "?q=req_9999"),
+    *("?state=completed", "?door=async", "?cost_to=0.001", "?state=completed&provider=bfl&gone=1"),
 )
 
 
@@ -38,18 +42,23 @@ def _sign_in(services: Services) -> str:
 def _paths(services: Services) -> list[str]:
     with services.database.transaction() as session:
         job_id = session.scalar(select(Job.id).where(Job.state == JobState.FAILED).limit(1))
-        batch_id = session.scalar(select(Batch.id).order_by(Batch.created_at).limit(1).offset(50))
+        batch_id = session.scalar(select(Batch.id).order_by(Batch.created_at).limit(1))
         key_id = session.scalar(select(ApiKey.id).order_by(ApiKey.id).limit(1))
+    week_ago = datetime.now(UTC) - timedelta(days=7)
     return [
         *(f"/ops/?window={window}" for window in WINDOWS),
         *(f"/ops/jobs{query}" for query in FILTERS),
-        f"/ops/jobs?key={key_id}",
-        f"/ops/jobs?batch={batch_id}",
+        *(f"/ops/jobs?key={key_id}", f"/ops/jobs?key={key_id}&state=failed", f"/ops/jobs?before={job_id}"),
+        *(f"/ops/jobs?batch={batch_id}", f"/ops/jobs?batch={batch_id}&state=failed"),
+        *(f"/ops/jobs?{urlencode({'since': week_ago, 'until': week_ago + span})}" for span in SPANS),
+        f"/ops/jobs?q={str(job_id)[:9]}",
         f"/ops/jobs/{job_id}",
-        *("/ops/batches", f"/ops/batches/{batch_id}", "/ops/gallery", "/ops/providers", "/ops/workers"),
+        *("/ops/batches", f"/ops/batches/{batch_id}", "/ops/providers", "/ops/workers"),
+        *("/ops/gallery", "/ops/gallery?model=dall-e-2", f"/ops/gallery?key={key_id}"),
         *("/ops/keys", f"/ops/keys/{key_id}"),
         *(f"/ops/money?window={window}" for window in WINDOWS),
-        *("/ops/webhooks", "/ops/operations", "/ops/audit"),
+        *("/ops/money?by=key", "/ops/money?by=model", f"/ops/money?key={key_id}"),
+        *("/ops/webhooks", "/ops/webhooks?state=failed", "/ops/operations", "/ops/audit"),
     ]
 
 
