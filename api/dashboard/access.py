@@ -109,10 +109,8 @@ def is_from_us(asked: Request) -> bool:
     return origin is None or origin.partition("://")[2] == asked.host
 
 
-def to_sign_in(_: NotSignedIn) -> Response:
-    """What is not a page, like the stream, is told plainly; a page is gone back to afterwards."""
-    if request.method != "GET" or not request.accept_mimetypes.accept_html:
-        return Response("Sign in first.\n", 401, mimetype="text/plain")
+def to_sign_in() -> Response:
+    """And back afterwards."""
     wanted = request.full_path.rstrip("?")
     response = redirect(f"/ops/sign-in?to={quote(wanted)}", code=303)
     assert isinstance(response, Response)

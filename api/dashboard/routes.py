@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Event
 
 import structlog
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
@@ -41,6 +41,7 @@ from core.states import Role
 
 log = structlog.get_logger()
 
+FOREIGN = "This form did not come from a page of ours, or is from before you signed in. Nothing was done."
 STATIC = Path(__file__).resolve().parents[1] / "static" / "ops"
 
 # What everybody sees who is signed in.
@@ -119,15 +120,24 @@ def _add(ops: Blueprint, method: str, path: str, view: Callable[..., ResponseRet
 
 def _tell_faults(ops: Blueprint) -> None:
     """For people: the API's envelopes are for programs."""
-    ops.register_error_handler(NotSignedIn, access.to_sign_in)
+    ops.register_error_handler(NotSignedIn, _not_signed_in)
     ops.register_error_handler(NotAllowed, lambda _: _fault(403, "Your role does not go that far."))
-    ops.register_error_handler(ForeignForm, lambda _: _fault(403, "This form did not come from a page of ours."))
+    ops.register_error_handler(ForeignForm, lambda _: _fault(403, FOREIGN))
     ops.register_error_handler(HTTPException, lambda error: _fault(error.code or 500, error.description or ""))
     ops.register_error_handler(DataError, lambda _: _fault(400, "Nothing can be called that."))
     for unavailable in UNAVAILABLE:
         ops.register_error_handler(unavailable, _database_failed)
     ops.register_error_handler(StoreUnavailable, _store_failed)
     ops.register_error_handler(Exception, _crashed)
+
+
+def _not_signed_in(_: NotSignedIn) -> ResponseReturnValue:
+    """What is not a page, like the stream, is told plainly; a form is lost, and its sender is to know."""
+    if not request.accept_mimetypes.accept_html:
+        return Response("Sign in first.\n", 401, mimetype="text/plain")
+    if request.method != "GET":
+        return _fault(401, "You are signed in no more, and nothing was done. Sign in, and send the form again.")
+    return access.to_sign_in()
 
 
 def _database_failed(error: Exception) -> tuple[str, int]:

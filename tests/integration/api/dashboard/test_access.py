@@ -14,7 +14,7 @@ from core import users
 from core.bootstrap import Services
 from core.orm import AuditEntry, SignIn
 from core.states import Role
-from tests.integration.api.dashboard.conftest import PASSWORD, Browse, Visitor
+from tests.integration.api.dashboard.conftest import PASSWORD, Browse, Visitor, words
 
 BROWSER = {"Accept": "text/html"}
 
@@ -42,6 +42,14 @@ def test_a_stranger_reads_neither_page_nor_stream(client: FlaskClient) -> None:
 
     assert page.status_code == 303
     assert stream.status_code == 401
+
+
+def test_whose_form_comes_too_late_is_told_that_nothing_was_done(client: FlaskClient) -> None:
+    response = client.post("/ops/providers/openai/pause", headers=BROWSER)
+
+    assert response.status_code == 401
+    assert "nothing was done" in words(response.text)
+    assert "Content-Security-Policy" in response.headers
 
 
 def test_a_wrong_password_does_not_tell_whether_the_name_was_right(
