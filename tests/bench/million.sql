@@ -60,7 +60,7 @@ INSERT INTO jobs (id, state, provider, model, upstream_model, lane, door, key_id
 SELECT id, state, provider, model, upstream, lane, CASE lane WHEN 'interactive' THEN 'sync' ELSE lane END, key_id,
     'req_' || number,
     jsonb_build_object('model', model, 'prompt', 'a lighthouse in a storm, number ' || number, 'n', 1,
-        'size', '1024x1024', 'quality', 'standard', 'style', NULL, 'response_format', 'url'),
+        'size', '1024x1024', 'quality', 'standard', 'style', NULL, 'response_format', 'url', 'extras', '{}'::jsonb),
     price, price, CASE state WHEN 'completed' THEN price ELSE 0 END, batch_id,
     CASE WHEN batch_id IS NOT NULL THEN number END, CASE WHEN batch_id IS NOT NULL THEN 'line-' || number END,
     1, provider || '-1', CASE state WHEN 'failed' THEN jsonb_build_object('kind', kind, 'message', 'It failed.') END,
@@ -108,7 +108,8 @@ INSERT INTO jobs (id, state, provider, model, upstream_model, lane, door, key_id
     price, created_at, run_after, lease_until)
 SELECT uuidv7(created_at - clock_timestamp()), CASE WHEN live <= %(running)s THEN 'running' ELSE 'queued' END,
     provider, model, upstream, lane, CASE lane WHEN 'interactive' THEN 'sync' ELSE 'async' END, key_id, 'req_live',
-    '{"model": "dall-e-3", "prompt": "a fox", "n": 1, "size": "1024x1024", "quality": "standard"}', price, price,
+    '{"model": "dall-e-3", "prompt": "a fox", "n": 1, "size": "1024x1024", "quality": "standard", "extras": {}}',
+    price, price,
     created_at, created_at, CASE WHEN live <= %(running)s THEN now() + interval '1 day' END
 FROM (
     SELECT number, provider, model, upstream, key_id, price, lane, row_number() OVER (ORDER BY number DESC) AS live

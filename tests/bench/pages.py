@@ -1,4 +1,4 @@
-"""How long each page of the dashboard takes, with nothing of it read before."""
+"""How long each page of the dashboard takes where everything on it is read anew."""
 
 import secrets
 import statistics
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+from flask.testing import FlaskClient
 from sqlalchemy import event, select
 
 from api.app import create_app
@@ -30,13 +31,19 @@ FILTERS = (
 
 def measure(services: Services) -> list[list[Cell]]:
     """Page, milliseconds (p50 and longest), statements and kilobytes of each, as an admin sees it."""
-    return [[path, *_look(services, path, token)] for token in [_sign_in(services)] for path in _paths(services)]
+    client = _sign_in(services)
+    return [[path, *_look(services, client, path)] for path in _paths(services)]
 
 
-def _sign_in(services: Services) -> str:
+def _sign_in(services: Services) -> FlaskClient:
     with services.database.transaction() as session:
         user = users.create(session, "bench", Role.ADMIN, secrets.token_urlsafe())
-        return users.sign_in(session, user, seconds=3600).token
+        token = users.sign_in(session, user, seconds=3600).token
+    client = create_app(services, WaitingRoom(services.database, services.notifier)).test_client()
+    client.set_cookie("ops_session", token, path="/ops")
+    # Whoever has just done something is shown nothing that was read before.
+    client.set_cookie("ops_notice", "done", path="/ops")
+    return client
 
 
 def _paths(services: Services) -> list[str]:
@@ -62,13 +69,11 @@ def _paths(services: Services) -> list[str]:
     ]
 
 
-def _look(services: Services, path: str, token: str) -> list[Cell]:
+def _look(services: Services, client: FlaskClient, path: str) -> list[Cell]:
+    client.get(path)  # templates are made ready once in the life of a process
     times, sizes = [], []
     with _counted(services) as statements:
         for _ in range(ROUNDS):
-            # An app that remembers nothing: who looks a second time within moments is shown what was read before.
-            client = create_app(services, WaitingRoom(services.database, services.notifier)).test_client()
-            client.set_cookie("ops_session", token, path="/ops")
             begun = time.perf_counter()
             response = client.get(path)
             times.append((time.perf_counter() - begun) * 1000)
