@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from core.states import Grain
 
 DAY = timedelta(days=1)
-# Windows up to so long are cut into bins so wide. Minutes are kept for two days.
+# Windows up to so long are cut into bins so wide. Those of less than an hour are added up from minutes, of which a
+# day has too many for a page that is to be there at once.
 WIDTHS = (
     (timedelta(hours=2), timedelta(minutes=1)),
     (timedelta(hours=6), timedelta(minutes=5)),
-    (DAY, timedelta(minutes=15)),
     (7 * DAY, timedelta(hours=1)),
 )
 

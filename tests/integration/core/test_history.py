@@ -208,7 +208,7 @@ def test_what_was_open_before_a_window_is_its_opening(services: Services) -> Non
 WINDOWS = {
     timedelta(minutes=5): (5, timedelta(minutes=1)),
     HOUR: (60, timedelta(minutes=1)),
-    24 * HOUR: (96, timedelta(minutes=15)),
+    24 * HOUR: (24, HOUR),
     timedelta(days=7): (168, HOUR),
     timedelta(days=30): (30, timedelta(days=1)),
 }
