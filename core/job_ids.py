@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 # An id has the time of the process that made it, `created_at` that of the database: no clocks are further apart.
@@ -22,8 +22,3 @@ def first_id(moment: datetime, *, after: timedelta = timedelta()) -> UUID:
     """What no id is below that was made at a moment, or so long after it, or later."""
     milliseconds = int(moment.timestamp() * 1000) + after // _MILLISECOND
     return UUID(int=min(max(milliseconds, 0), _LATEST) << 80)
-
-
-def time_of(job_id: UUID) -> datetime:
-    """When an id was made."""
-    return datetime.fromtimestamp((job_id.int >> 80) / 1000, UTC)

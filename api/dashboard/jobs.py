@@ -46,7 +46,8 @@ Read = tuple[Page, Counts, figures.Series, Choices]
 def _read(visit: Visit, wanted: Search, *, before: UUID | None, after: UUID | None) -> Read:
     with visit.services.database.transaction() as session:
         page = listing.page(session, wanted, before=before, after=after)
-        counts, series = figures.counts(session, wanted), figures.series(session, wanted)
+        counts = figures.counts(session, wanted)
+        series = figures.series(session, wanted, counts.oldest)
         return page, counts, series, accounts.choices(session, wanted.key_id)
 
 

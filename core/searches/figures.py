@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from core.errors import FailureKind
-from core.job_ids import time_of
-from core.searches.matches import Candidates, candidates, guard, matching
+from core.searches.matches import Candidates, candidates, guard, is_led_by_states, matching, states_of
 from core.searches.search import Search
 from core.states import JobState, Lane
 
@@ -29,7 +28,8 @@ _EPOCH = datetime(2001, 1, 1, tzinfo=UTC)  # a Monday
 class Counts:
     """How many jobs have each value, with everything that is looked for but that very dimension.
 
-    Where they are `capped`, only the newest were looked at: there are as many, or more.
+    Where they are `capped`, only the newest were looked at: there are as many, or more. `oldest` is when the first
+    of those that were looked at came in; None where there were none.
     """
 
     total: int
@@ -39,6 +39,7 @@ class Counts:
     lanes: Mapping[Lane, int]
     failures: Mapping[FailureKind, int]
     capped: bool
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ def counts(session: Session, search: Search) -> Counts:
     """Two looks at most: the index that leads to some states does not tell of the others."""
     guard(session)
     free = replace(search, states=frozenset(), failure=None, provider=None, model=None, lane=None)
-    states = frozenset({JobState.FAILED}) if search.failure else search.states
+    states = states_of(search)
     loose = _groups(session, free)
-    strict = _groups(session, replace(free, states=states)) if states else loose
+    strict = _groups(session, replace(free, states=states)) if states and is_led_by_states(search) else loose
     found = {column: _count(strict.groups, search, column) for column in _DIMENSIONS}
     found["state"] = _count(loose.groups, search, "state")
     return Counts(
@@ -79,11 +80,12 @@ def counts(session: Session, search: Search) -> Counts:
         lanes={Lane(lane): jobs for lane, jobs in found["lane"].items()},
         failures={FailureKind(kind): jobs for kind, jobs in found["kind"].items()},
         capped=loose.capped or strict.capped,
+        oldest=min((group.oldest for group in strict.groups), default=None),
     )
 
 
 class _Groups(NamedTuple):
-    """Candidates that have values in common: how many `jobs` match, of how many that were `seen`."""
+    """Candidates that have values in common: how many `jobs` match, of how many that were `seen`, the `oldest`."""
 
     groups: Sequence[Any]
     capped: bool
@@ -91,9 +93,8 @@ class _Groups(NamedTuple):
 
 def _grouped(session: Session, search: Search, looked_at: Candidates, *columns: ColumnElement[Any]) -> _Groups:
     found = func.count().filter(*matching(looked_at, search) or [true()])
-    groups = session.execute(
-        select(*columns, found.label("jobs"), func.count().label("seen")).group_by(*columns)
-    ).all()
+    seen = (func.count().label("seen"), func.min(looked_at.rows.c.created_at).label("oldest"))
+    groups = session.execute(select(*columns, found.label("jobs"), *seen).group_by(*columns)).all()
     return _Groups(groups, not looked_at.are_all(sum(group.seen for group in groups)))
 
 
@@ -123,15 +124,17 @@ def _fits(group: Any, named: Mapping[str, Any]) -> bool:
     return True
 
 
-def series(session: Session, search: Search) -> Series:
-    """When the jobs that a search finds came in, from the first moment that is looked at to the last."""
+def series(session: Session, search: Search, oldest: datetime | None) -> Series:
+    """When the jobs that a search finds came in, from the first moment that is looked at to the last.
+
+    `oldest` is that of its Counts: to find it takes as long as to count.
+    """
     guard(session)
-    looked_at = candidates(search)
-    job = looked_at.rows.c
-    oldest = session.scalar(select(job.id).order_by(job.id).limit(1))
     if oldest is None:
         return Series(bins=(), width=WIDTHS[0], capped=False)
-    begin = max(filter(None, (search.since, time_of(oldest))))
+    looked_at = candidates(search)
+    job = looked_at.rows.c
+    begin = max(filter(None, (search.since, oldest)))
     end = min(filter(None, (search.until, datetime.now(UTC))))
     width = next((width for width in WIDTHS if (end - begin) / width < MOST_BINS), WIDTHS[-1])
     at = func.date_bin(width, job.created_at, _EPOCH).label("at")

@@ -129,7 +129,7 @@ def candidates(search: Search, *, before: UUID | None = None, after: UUID | None
         lines = jobs.where(~_IS_NO_LINE, *_between(Job.id, _beginning_with(search.text.removeprefix(OF_REQUEST))))
         merged = union_all(select(asked), select(first(lines, SCATTERED).subquery())).subquery()
         return Candidates(first(select(merged), SCATTERED).subquery(), SCATTERED)
-    states = frozenset({JobState.FAILED}) if search.failure else search.states
+    states = states_of(search)
     if states and JobState.COMPLETED not in states:
         of_each = [first(jobs.where(Job.state_in(state)), SCATTERED).subquery() for state in sorted(states)]
         merged = union_all(*(select(each) for each in of_each)).subquery()
@@ -137,6 +137,16 @@ def candidates(search: Search, *, before: UUID | None = None, after: UUID | None
     if search.key_id:
         return Candidates(first(jobs.where(Job.key_id == search.key_id), SCATTERED).subquery(), SCATTERED)
     return Candidates(first(jobs, SIDE_BY_SIDE).subquery(), SIDE_BY_SIDE)
+
+
+def states_of(search: Search) -> frozenset[JobState]:
+    """What states it leaves: jobs with a failure have failed."""
+    return frozenset({JobState.FAILED}) if search.failure else search.states
+
+
+def is_led_by_states(search: Search) -> bool:
+    """Whether `candidates` are others where it is for jobs in other states."""
+    return not (search.in_doubt or search.batch_id or (search.text or "").startswith(OF_REQUEST))
 
 
 def _ids_of(search: Search) -> Iterator[Bound]:
