@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core import caps, fleet, history, standings
 from core.caps import Course
 from core.history import Dimension, Outcomes
+from core.job_ids import first_id
 from core.orm import ApiKey, Batch, Budget
 from core.standings import MOST, ProviderStanding
 from core.states import Part
@@ -105,7 +106,7 @@ def _names(session: Session, of_keys: Mapping[str, Outcomes]) -> dict[str, str]:
 def money(session: Session) -> Money:
     """Doubt is told of the jobs of the last two days."""
     reserved = session.scalars(select(func.coalesce(func.sum(Budget.reserved), 0))).one()
-    doubts = session.execute(_IN_DOUBT, {"recent": -RECENT}).all()
+    doubts = session.execute(_IN_DOUBT, {"first": first_id(datetime.now(UTC), after=-RECENT)}).all()
     return Money(
         reserved,
         in_doubt={row.provider: row.in_doubt for row in doubts},
@@ -113,14 +114,15 @@ def money(session: Session) -> Money:
     )
 
 
-# Ids begin with their time. The limit is for a house in which everything has gone wrong.
+# Ids begin with their time: a value, or the plan would not take the index of what is in doubt. The limit is for a
+# house in which everything has gone wrong.
 _IN_DOUBT = text("""
 SELECT provider, sum(unit_price * pictures) AS in_doubt,
     extract(epoch FROM clock_timestamp() - min(ended_at))::float AS age
 FROM (
     SELECT call.provider, call.ended_at, jobs.unit_price, cardinality(call.positions) AS pictures
     FROM provider_calls AS call JOIN jobs ON jobs.id = call.job_id
-    WHERE call.outcome = 'unknown' AND call.job_id >= (SELECT uuidv7(CAST(:recent AS interval)))
+    WHERE call.outcome = 'unknown' AND call.job_id >= :first
     LIMIT 10000
 ) AS doubtful
 GROUP BY provider ORDER BY provider

@@ -1,10 +1,12 @@
 """/ops/money: what was spent, set aside, and is in doubt."""
 
 import pytest
+from sqlalchemy import func, update
 
 from api.dashboard.wording import dollars
 from core import calls
 from core.bootstrap import Services
+from core.orm import Image
 from tests import builders
 from tests.integration.api import lives
 from tests.integration.api.dashboard.conftest import Visitor, add_up
@@ -40,6 +42,23 @@ def test_what_is_reserved_and_what_may_have_been_charged_is_told(
     price = dollars(builders.job_of(services, claim.job_id).price)
     assert f"Reserved now {price}" in page
     assert f"In doubt {price}" in page
+
+
+def test_what_nobody_fetched_within_its_hour_is_told(services: Services, owner: Owner, viewer: Visitor) -> None:
+    claims = [lives.start(services, lives.begin(services, owner)) for _ in range(2)]
+    for claim in claims:
+        lives.land(services, claim, 0)
+        lives.complete(services, claim)
+    fetched, left = (claim.job_id for claim in claims)
+    with services.database.transaction() as session:
+        now = func.now()
+        session.execute(update(Image).values(expires_at=now).where(Image.job_id.in_([fetched, left])))
+        session.execute(update(Image).values(fetched_at=now).where(Image.job_id == fetched))
+
+    page = viewer.get("/ops/money")
+
+    price = dollars(builders.job_of(services, left).unit_price)
+    assert f"Abandoned, 24 h {price} 1 pictures nobody fetched" in page
 
 
 @pytest.mark.parametrize("query", ["window=ever", "by=mood", "key=mine", "provider=%00"])
