@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from core import admission, users
 from core import settings as settings_module
-from core import users
 from core.bootstrap import Services, assemble
 from core.keys import Caller
 from core.states import Role
@@ -61,6 +62,35 @@ def house(
         with Stack(folder, environment, key=key) as stack:
             stack.start("simulator", "api", "worker", "scheduler")
             yield House(stack, services, caller)
+
+
+class HeldBack:
+    """Jobs that wait, since their provider is paused."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def queue(self, number: int) -> list[UUID]:
+        self.pause()
+        return [builders.queue(self._house.services, self._house.caller) for _ in range(number)]
+
+    def pause(self) -> None:
+        with self._house.services.database.transaction() as session:
+            admission.pause(session, "openai")
+
+    def resume(self) -> None:
+        with self._house.services.database.transaction() as session:
+            admission.resume(session, "openai")
+
+
+@pytest.fixture
+def held_back(house: House) -> HeldBack:
+    return HeldBack(house)
+
+
+@pytest.fixture(autouse=True)
+def _resumed(held_back: HeldBack) -> None:
+    held_back.resume()
 
 
 class Visitor:

@@ -1,0 +1,162 @@
+"""The dashboard as operators read it: in a real browser, live, by keys, on a phone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from core.states import JobState
+from tests import builders
+from tests.browser.conftest import HeldBack, House, Visitor
+
+PAGES = (
+    *("/ops/", "/ops/jobs", "/ops/batches", "/ops/gallery", "/ops/providers", "/ops/workers", "/ops/keys"),
+    *("/ops/money", "/ops/webhooks", "/ops/operations", "/ops/audit"),
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_can_be_seen_by_a_viewer_and_breaks_no_rule(viewer: Visitor, path: str) -> None:
+    page = viewer.visit(path)
+
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+
+def test_a_job_is_seen_to_go_through_without_a_reload(
+    house: House, operator: Visitor, held_back: HeldBack
+) -> None:
+    [job_id] = held_back.queue(1)
+    page = operator.visit(f"/ops/jobs/{job_id}")
+    expect(page.locator("#live > p .state").first).to_have_text("queued")
+    page.evaluate("window.sameDocument = true")
+
+    held_back.resume()
+
+    expect(page.locator("#live > p .state").first).to_have_text("completed")
+    expect(page.get_by_text("stored", exact=True)).to_be_visible()
+    expect(page.get_by_alt_text("Picture 1 of this job")).to_be_visible()
+    assert page.evaluate("window.sameDocument") is True
+    assert builders.state_of(house.services, job_id) is JobState.COMPLETED
+
+
+def test_a_count_is_a_filter_and_the_address_holds_the_view(operator: Visitor, held_back: HeldBack) -> None:
+    held_back.queue(2)
+    page = operator.visit("/ops/jobs")
+
+    page.get_by_role("navigation", name="States").get_by_role("link", name=re.compile("queued")).click()
+
+    expect(page).to_have_url(re.compile(r"[?&]state=queued"))
+    states = page.locator("tbody .state")
+    expect(states.first).to_have_text("queued")
+    assert set(states.all_inner_texts()) == {"queued"}
+
+
+def test_a_prompt_that_is_markup_stays_text(house: House, operator: Visitor) -> None:
+    house.stack.generate(prompt="<img src=x onerror=\"document.title='pwned'\"><script>alert(1)</script>").result()
+
+    page = operator.visit("/ops/gallery")
+
+    expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible()
+    assert page.title() == "Gallery · Darkroom"
+    page.locator(".picture").first.click()
+    expect(page.get_by_text("onerror=").first).to_be_visible()
+    assert "pwned" not in page.title()
+
+
+def test_pictures_are_blurred_until_somebody_wants_to_see_them(house: House, operator: Visitor) -> None:
+    house.stack.generate().result()
+    page = operator.visit("/ops/gallery")
+    picture = page.locator(".picture img").first
+    expect(picture).to_have_css("filter", "blur(22px)")
+
+    page.keyboard.press("b")
+
+    expect(picture).to_have_css("filter", "none")
+
+
+def test_keys_lead_through_the_house(operator: Visitor) -> None:
+    page = operator.visit("/ops/")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+
+    expect(page).to_have_url(re.compile(r"/ops/jobs$"))
+    expect(page.locator("#pulse")).to_contain_text("live")  # the new page listens
+    page.keyboard.press("/")
+    expect(page.get_by_label("Id of a job or request")).to_be_focused()
+
+
+def test_keys_work_where_there_is_no_search_and_where_rows_lead_elsewhere(operator: Visitor) -> None:
+    page = operator.visit("/ops/workers")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    page.keyboard.press("j")
+    expect(page.locator("tbody tr").first.get_by_role("link")).to_be_focused()
+    page.keyboard.press("/")
+
+    expect(page.get_by_label("Id of a job or request")).to_be_focused()
+
+
+def test_dragging_over_a_chart_of_the_overview_leads_to_the_jobs_of_that_time(operator: Visitor) -> None:
+    page = operator.visit("/ops/?window=1h")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    box = page.locator("#chart-flow .u-over").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 40, steps=4)
+    page.mouse.up()
+
+    expect(page).to_have_url(re.compile(r"/ops/jobs\?since=.+&until=.+"))
+
+
+def test_a_page_that_cannot_be_had_anew_stays_and_says_of_when_it_is(operator: Visitor) -> None:
+    page = operator.visit("/ops/providers")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    page.route("**/ops/providers", lambda route: route.fulfill(status=503, body="away"))
+    page.evaluate("htmx.trigger(document.body, 'tick')")
+
+    expect(page.locator("#pulse")).to_contain_text("not refreshed: 503")
+    expect(page.get_by_role("region", name="openai")).to_be_visible()
+    page.unroute("**/ops/providers")
+    page.evaluate("htmx.trigger(document.body, 'tick')")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+
+def test_a_theme_that_was_chosen_is_there_on_the_next_page(operator: Visitor) -> None:
+    page = operator.visit("/ops/audit")
+
+    page.keyboard.press("t")
+    page.keyboard.press("t")
+    operator.visit("/ops/workers")
+
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_live_can_be_paused(operator: Visitor, held_back: HeldBack) -> None:
+    page = operator.visit("/ops/jobs?state=queued")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    page.keyboard.press("p")
+    held_back.queue(1)
+
+    expect(page.locator("#pulse")).to_contain_text("paused")
+    page.keyboard.press("p")
+    expect(page.locator("tbody .state").first).to_have_text("queued")
+
+
+def test_a_phone_shows_every_page_without_scrolling_sideways(viewer: Visitor) -> None:
+    viewer.page.set_viewport_size({"width": 390, "height": 844})
+
+    for path in PAGES:
+        page = viewer.visit(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, path
