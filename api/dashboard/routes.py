@@ -34,6 +34,7 @@ from api.dashboard.access import Door, ForeignForm, NotAllowed, NotSignedIn, Vie
 from api.dashboard.glass import Glass
 from api.dashboard.thumbnails import Thumbnails
 from api.dashboard.tries import Tries
+from api.dashboard.visits import is_ours
 from core.bootstrap import Services
 from core.database import UNAVAILABLE
 from core.errors import StoreUnavailable
@@ -157,4 +158,8 @@ def _crashed(error: Exception) -> tuple[str, int]:
 
 def _fault(status: int, message: str) -> tuple[str, int]:
     theme = request.cookies.get("ops_theme", "auto")
-    return render_template("ops/fault.html", status=status, message=message, theme=theme), status
+    back = request.form.get("back") or request.form.get("view", "")
+    page = render_template(
+        "ops/fault.html", status=status, message=message, theme=theme, back=back if is_ours(back) else None
+    )
+    return page, status

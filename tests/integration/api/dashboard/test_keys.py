@@ -79,6 +79,16 @@ def test_what_is_no_limit_is_refused_and_changes_nothing(admin: Visitor) -> None
     assert "12.50" in admin.get(path)
 
 
+def test_a_form_that_was_refused_leads_back_to_its_page_and_nowhere_else(admin: Visitor) -> None:
+    _, path = make(admin)
+
+    ours = admin.post(path, {"cap": "a lot", "back": path}).text
+    foreign = admin.post(path, {"cap": "a lot", "back": "https://example.com/ops/"}).text
+
+    assert f'href="{path}"' in ours
+    assert "example.com" not in foreign
+
+
 def test_a_revoked_key_is_shut_out(admin: Visitor, last_entry: Callable[[], AuditEntry]) -> None:
     secret, path = make(admin)
 
