@@ -114,7 +114,7 @@ def test_a_budget_is_changed_and_shown(house: House, admin: Visitor) -> None:
     page = admin.visit(f"/ops/keys/{caller.key_id}")
 
     page.get_by_role("button", name="Change limits…").click()
-    page.locator("#change").get_by_label("Cap", exact=True).fill("42.50")
+    page.locator("#change").get_by_label("Cap, $", exact=True).fill("42.50")
     page.locator("#change").get_by_role("button", name="Change limits").click()
 
     expect(page.get_by_text("$0.00 of $42.50")).to_be_visible()
