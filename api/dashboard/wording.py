@@ -34,8 +34,8 @@ def dollars(amount: Decimal | float | None) -> str:
     if amount is None:
         return NOTHING
     exact = Decimal(amount)
-    cents, finer = f"{exact:,.2f}", f"{exact:.4f}".rstrip("0")
-    return f"${cents if abs(exact) >= 1 else max(cents, finer, key=len)}"
+    cents, finer = f"{abs(exact):,.2f}", f"{abs(exact):.4f}".rstrip("0")
+    return f"{'-' if exact < 0 else ''}${cents if abs(exact) >= 1 else max(cents, finer, key=len)}"
 
 
 def count(number: int | None, cap: int = CAP, *, more: bool = False) -> str:
@@ -90,6 +90,19 @@ def short(identity: object) -> Markup:
     return Markup('<span class="id" title="{}">{}</span>').format(text, escape(f"…{text[-8:]}"))
 
 
+def fact(value: object, name: str) -> Markup:
+    """What else there is to say of a step on a job's way; pictures are counted from one, as people do."""
+    match name, value:
+        case "call" | "delivery", _:
+            return Markup("{} {}").format(name, short(value))
+        case "bytes", int():
+            return Markup("{:,.0f} kB").format(value / 1000)
+        case "picture", int():
+            return Markup("picture {}").format(value + 1)
+        case _:
+            return Markup("{} {}").format(name.replace("_", " "), value)
+
+
 def pretty(value: object, indent: int | None = 2) -> str:
     """JSON for people: as it was written, in whatever script."""
     return json.dumps(value, indent=indent, ensure_ascii=False)
@@ -101,5 +114,5 @@ def origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-_WORDS = (seconds, dollars, count, share, moment, clock, state, short, pretty, origin, unquote)
+_WORDS = (seconds, dollars, count, share, moment, clock, state, short, fact, pretty, origin, unquote)
 FILTERS = {each.__name__: each for each in _WORDS}

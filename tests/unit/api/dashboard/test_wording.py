@@ -32,11 +32,24 @@ def test_a_length_of_time_is_as_short_as_it_stays_telling(length: float | None, 
         ("0.016", "$0.016"),
         ("0.0123456", "$0.0123"),
         ("1234.5678", "$1,234.57"),
-        ("-0.5", "$-0.50"),
+        ("-0.5", "-$0.50"),
     ],
 )
 def test_dollars_have_as_many_digits_as_it_takes(amount: str, reads: str) -> None:
     assert wording.dollars(Decimal(amount)) == reads
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reads"),
+    [
+        ("bytes", 152_907, "153 kB"),
+        ("picture", 0, "picture 1"),
+        ("polls", 3, "polls 3"),
+        ("upstream_model", "<b>", "upstream model &lt;b&gt;"),
+    ],
+)
+def test_what_else_is_known_of_a_step_reads_as_people_say_it(name: str, value: object, reads: str) -> None:
+    assert wording.fact(value, name) == reads
 
 
 def test_a_count_that_was_capped_says_so() -> None:
