@@ -13,6 +13,10 @@ PAGES = (
     *("/ops/", "/ops/jobs", "/ops/batches", "/ops/gallery", "/ops/providers", "/ops/workers", "/ops/keys"),
     *("/ops/money", "/ops/webhooks", "/ops/operations", "/ops/audit"),
 )
+A_TICK_IS_OVER = """new Promise((over) => {
+    document.addEventListener("htmx:afterSettle", () => over(true), {once: true});
+    htmx.trigger(document.body, "tick");
+})"""
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -160,3 +164,26 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(viewer: Visitor) ->
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, path
+
+
+def test_a_list_of_filters_is_gone_through_by_keys_until_its_choice_is_shown(operator: Visitor) -> None:
+    page = operator.visit("/ops/gallery")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    page.get_by_role("button", name="Show").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.evaluate("window.sameDocument = true")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    chosen = page.get_by_label("Model").input_value()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.evaluate(A_TICK_IS_OVER)
+    assert page.evaluate("window.sameDocument") is True
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(re.compile(rf"[?&]model={chosen}"))
+    expect(page.get_by_label("Model")).to_have_value(chosen)
+    page.go_back()
+    expect(page.get_by_label("Model")).to_have_value("")

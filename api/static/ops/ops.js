@@ -71,6 +71,8 @@ document.addEventListener("htmx:sendError", () => miss("disconnected"));
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
   if (!(old instanceof Element)) return true;
   if (old.matches(".plot")) {
+const writtenChoice = (list) => [...list.options].find((option) => option.defaultSelected) ?? list.options[0];
+
     if (old.dataset.plot !== fresh.dataset.plot) old.dataset.plot = fresh.dataset.plot;
     old.setAttribute("aria-label", fresh.getAttribute("aria-label"));
     return false;
@@ -82,6 +84,7 @@ Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
   return true;
 };
 document.addEventListener("htmx:afterSettle", () => { charts.redraw(); counted(); });
+  if (old.matches("select") && old.selectedOptions[0] !== writtenChoice(old)) return false;
 addEventListener("resize", () => charts.redraw());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.recolour());
 
@@ -137,8 +140,8 @@ document.addEventListener("click", (event) => {
   const copied = event.target.closest("[data-copies]");
   if (copied) navigator.clipboard.writeText(document.getElementById(copied.dataset.copies).textContent).then(() => (copied.textContent = "copied"));
 });
-// A choice in a list of filters is the wish to see it.
-document.addEventListener("change", (event) => { if (event.target.matches("[data-submits]")) event.target.form.requestSubmit(); });
+// A choice in a list of filters is the wish to see it; but on the keyboard, where each step through a list is one.
+document.addEventListener("change", (event) => { if (event.target.matches("[data-submits]:not(:focus-visible)")) event.target.form.requestSubmit(); });
 
 // --- Keys
 const PLACES = { o: "", j: "jobs", b: "batches", g: "gallery", p: "providers", w: "workers", k: "keys", m: "money", h: "webhooks", u: "operations", a: "audit" };
