@@ -187,3 +187,20 @@ def test_a_list_of_filters_is_gone_through_by_keys_until_its_choice_is_shown(ope
     expect(page.get_by_label("Model")).to_have_value(chosen)
     page.go_back()
     expect(page.get_by_label("Model")).to_have_value("")
+
+
+def test_a_chart_is_read_off_and_narrowed_down_by_keys(operator: Visitor) -> None:
+    page = operator.visit("/ops/?window=1h")
+    chart = page.locator("#chart-flow")
+    read = page.locator("figure", has=chart).get_by_role("status")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    expect(read).to_contain_text("UTC")
+    latest = read.inner_text()
+    page.keyboard.press("ArrowLeft")
+    expect(read).not_to_have_text(latest)
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(re.compile(r"/ops/jobs\?since=.+&until=.+"))

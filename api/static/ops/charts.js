@@ -85,18 +85,22 @@ const charts = (() => {
   // Dragging over a chart narrows the view to that time, or leads to the jobs of it; the address says so.
   function zoom(chart, box) {
     if (chart.select.width < 8) return;
-    const address = new URL(box.dataset.narrows || location.href, location.href);
     const [from, to] = [0, chart.select.width].map((at) => chart.posToVal(chart.select.left + at, "x"));
+    narrow(box, from, to);
+  }
+
+  function narrow(box, from, to) {
+    const address = new URL(box.dataset.narrows || location.href, location.href);
     address.searchParams.set("since", new Date(from * 1000).toISOString().slice(0, 19) + "Z");
     address.searchParams.set("until", new Date(to * 1000).toISOString().slice(0, 19) + "Z");
     for (const gone of ["before", "after"]) address.searchParams.delete(gone);
     location.assign(address);
   }
 
-  // What is read off where the pointer is.
+  // What is read off where the pointer is, or where the arrow keys have gone.
   function point(chart, plot, box) {
-    const tip = box.querySelector(".tip") || box.appendChild(Object.assign(document.createElement("div"), { className: "tip" }));
-    tip.hidden = chart.cursor.left < 0 || chart.cursor.idx == null;
+    const tip = box.parentElement.querySelector(".tip");
+    tip.hidden = !(chart.cursor.left >= 0) || chart.cursor.idx == null;
     if (tip.hidden) return;
     const pointed = chart.posToVal(chart.cursor.left, "x");
     const at = plot.kind === "bars" ? Math.max(0, plot.x.findLastIndex((begin) => begin <= pointed)) : chart.cursor.idx;
@@ -105,16 +109,42 @@ const charts = (() => {
     tip.replaceChildren(row("b", `${new Date(plot.x[at] * 1000).toISOString().slice(5, 16).replace("T", " ")} UTC`),
       ...told.toReversed().map((each) => row("div", `${each.label} ${UNITS[plot.unit].exact(each.values[at])}`)));
     const left = chart.cursor.left + chart.bbox.left / devicePixelRatio;
-    tip.style.left = `${left > box.clientWidth / 2 ? left - tip.offsetWidth - 12 : left + 12}px`;
+    tip.style.left = `${box.offsetLeft + (left > box.clientWidth / 2 ? left - tip.offsetWidth - 12 : left + 12)}px`;
+    tip.style.top = `${box.offsetTop + 8}px`;
+  }
+
+  const STEPS = { ArrowLeft: (at) => at - 1, ArrowRight: (at) => at + 1, Home: () => 0, End: (_, last) => last };
+
+  function step(event) {
+    if (!drawn.has(event.currentTarget)) return;
+    const { chart } = drawn.get(event.currentTarget), [x] = chart.data, last = x.length - 1;
+    const at = chart.cursor.left >= 0 ? chart.cursor.idx : null;
+    if (event.key === "Enter" && at != null) narrow(event.currentTarget, x[at], x[at] + (last ? x[1] - x[0] : 60));
+    if (!STEPS[event.key]) return;
+    event.preventDefault();
+    const next = at == null ? last : Math.min(Math.max(STEPS[event.key](at, last), 0), last);
+    // A bar begins where it is told of: one further is within it.
+    chart.setCursor({ left: chart.valToPos(x[next], "x") + 1, top: 0 });
+  }
+
+  // With its arrows, which whoever reads a page aloud keeps for itself elsewhere.
+  function listenTo(box) {
+    Object.assign(box, { tabIndex: 0, role: "application" });
+    box.addEventListener("keydown", step);
+    box.addEventListener("blur", () => drawn.get(box)?.chart.setCursor({ left: -10, top: -10 }));
   }
 
   function draw(box) {
     const text = box.dataset.plot, before = drawn.get(box);
     if (before && before.text === text && before.width === box.clientWidth) return;
+    const { left, top } = before?.chart.cursor ?? {};
     if (before) before.chart.destroy();
     const plot = JSON.parse(text);
     if (!box.clientWidth || !plot.x.length) { drawn.delete(box); return; }
-    drawn.set(box, { text, width: box.clientWidth, chart: new uPlot(options(plot, box), data(plot), box) });
+    if (!box.hasAttribute("tabindex")) listenTo(box);
+    const chart = new uPlot(options(plot, box), data(plot), box);
+    drawn.set(box, { text, width: box.clientWidth, chart });
+    if (left >= 0) chart.setCursor({ left, top });
   }
 
   function redraw() {

@@ -76,6 +76,7 @@ const writtenChoice = (list) => [...list.options].find((option) => option.defaul
     if (old.dataset.plot !== fresh.dataset.plot) old.dataset.plot = fresh.dataset.plot;
     old.setAttribute("aria-label", fresh.getAttribute("aria-label"));
     return false;
+  if (old.matches(".tip")) return false;
   }
   if (old.matches("input[type=checkbox], select:not([data-submits])")) return false;
   if (old.matches("input, textarea") && old.value !== old.defaultValue) return false;
@@ -159,7 +160,7 @@ let going = 0;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input:not([type=checkbox]), select, textarea")) { if (event.key === "Escape") event.target.blur(); return; }
-  if (event.key === "Enter" && event.target.matches("a, button, summary")) return;
+  if (event.key === "Enter" && event.target.matches("a, button, summary, .plot")) return;
   const place = Date.now() - going < 3000 ? PLACES[event.key] : undefined;
   going = event.key === "g" && place === undefined ? Date.now() : 0;
   if (place !== undefined) location.assign(`/ops/${place}`);
