@@ -1,9 +1,11 @@
 """The dashboard as operators read it: in a real browser, live, by keys, on a phone."""
 
 import re
+from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
 
 from core.states import JobState
 from tests import builders
@@ -204,3 +206,26 @@ def test_a_chart_is_read_off_and_narrowed_down_by_keys(operator: Visitor) -> Non
     page.keyboard.press("Enter")
 
     expect(page).to_have_url(re.compile(r"/ops/jobs\?since=.+&until=.+"))
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
+def test_axe_finds_nothing_on_any_page_that_keeps_somebody_out(
+    house: House, admin: Visitor, theme: Any, width: int
+) -> None:
+    house.stack.generate().result()
+    admin.page.emulate_media(color_scheme=theme)
+    admin.page.set_viewport_size({"width": width, "height": 900})
+    job = admin.visit("/ops/jobs").locator("tbody tr[data-href]").first.get_attribute("data-href")
+
+    for path in (*PAGES, job or ""):
+        page = admin.visit(path)
+        expect(page.locator("#pulse")).to_contain_text("live")
+        assert barriers(page) == [], path
+    page = admin.visit("/ops/keys")
+    page.get_by_role("button", name="Make a key…").click()
+    assert barriers(page) == []
+
+
+def barriers(page: Page) -> list[str]:
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
