@@ -6,6 +6,8 @@ const remember = (name, value) => (document.cookie = `ops_${name}=${value}; path
 
 // --- Live: a tick has the page fetched again and its #live morphed into what it is now.
 const pulse = document.getElementById("pulse");
+// The answer to a form is not fetched anew.
+const follows = document.querySelector("#live[hx-get]") !== null;
 let paused = false, missed = false, lost = "", asOf = pulse.dataset.asOf;
 
 // Whether the page follows what happens, and of when it is.
@@ -13,6 +15,8 @@ function tell() {
   pulse.dataset.state = paused || missed ? "paused" : lost ? "lost" : "live";
   pulse.textContent = `${paused ? "paused" : lost || (missed ? "waits for you" : "live")} · ${asOf} UTC`;
   pulse.setAttribute("aria-pressed", paused);
+  // Read aloud when it changes; the time, which always does, is not.
+  document.getElementById("lost").textContent = lost;
 }
 
 function busy() {
@@ -154,7 +158,7 @@ const KEYS = {
   j: () => go(1), k: () => go(-1),
   Enter: () => way(at()) && location.assign(way(at())),
   x: () => { const box = at()?.querySelector("input[data-row]"); if (box) { box.checked = !box.checked; counted(); } },
-  b: () => turn("pictures"), t: () => turn("theme"), u: () => turn("times"), p: pause,
+  b: () => turn("pictures"), t: () => turn("theme"), u: () => turn("times"), p: () => pulse.click(),
 };
 let going = 0;
 document.addEventListener("keydown", (event) => {
@@ -173,4 +177,4 @@ document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "near
 if (location.hash === "#search") search()?.focus();
 charts.redraw();
 counted();
-listen();
+if (follows) listen();
