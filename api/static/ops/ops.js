@@ -71,25 +71,25 @@ document.addEventListener("htmx:afterSwap", (event) => {
 });
 document.addEventListener("htmx:sendError", () => miss("disconnected"));
 
+const writtenChoice = (list) => [...list.options].find((option) => option.defaultSelected) ?? list.options[0];
+
 // What its user is doing with the page survives a morph: charts are drawn, not written; ticks and folds are theirs.
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
   if (!(old instanceof Element)) return true;
+  if (old.matches(".tip")) return false;
   if (old.matches(".plot")) {
-const writtenChoice = (list) => [...list.options].find((option) => option.defaultSelected) ?? list.options[0];
-
     if (old.dataset.plot !== fresh.dataset.plot) old.dataset.plot = fresh.dataset.plot;
     old.setAttribute("aria-label", fresh.getAttribute("aria-label"));
     return false;
-  if (old.matches(".tip")) return false;
   }
   if (old.matches("input[type=checkbox], select:not([data-submits])")) return false;
   if (old.matches("input, textarea") && old.value !== old.defaultValue) return false;
+  if (old.matches("select") && old.selectedOptions[0] !== writtenChoice(old)) return false;
   if (old.matches("details") && old.open) fresh.setAttribute("open", "");
   if (old.hasAttribute("data-at")) fresh.setAttribute("data-at", "");
   return true;
 };
 document.addEventListener("htmx:afterSettle", () => { charts.redraw(); counted(); });
-  if (old.matches("select") && old.selectedOptions[0] !== writtenChoice(old)) return false;
 addEventListener("resize", () => charts.redraw());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.recolour());
 
@@ -122,7 +122,6 @@ function go(step) {
 function counted() {
   const boxes = [...document.querySelectorAll("input[data-row]")], chosen = boxes.filter((box) => box.checked);
   document.querySelectorAll("[data-chosen]").forEach((each) => (each.textContent = chosen.length));
-  document.querySelectorAll("[data-when-chosen]").forEach((each) => (each.hidden = chosen.length === 0));
   const all = document.querySelector("input[data-all]");
   if (all) { all.checked = boxes.length > 0 && chosen.length === boxes.length; all.indeterminate = chosen.length > 0 && !all.checked; }
 }
