@@ -55,7 +55,7 @@ def add_up(services: Services) -> None:
 
 def words(page: str) -> str:
     """What a page says to those who read it."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", ""))).split())
 
 
 @contextmanager
