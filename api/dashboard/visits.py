@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Response, redirect, render_template, request
 from sqlalchemy.orm import Session
@@ -88,16 +88,17 @@ class Visit:
         )
 
     def done(self, said: str, *, go_to: str = "/ops/") -> Response:
-        """After an action: back to the page it came from, which shows for once what was `said`."""
+        """After an action: back to the page it came from, which shows for a while what was `said`."""
         back = self.form.get("back", go_to)
         return self.led(back if is_ours(back) else go_to, said)
 
     def led(self, where: str, said: str) -> Response:
-        """To a page of ours, which shows for once what was `said`."""
+        """To a page of ours, which alone shows for a while what was `said`."""
         response = redirect(where, code=303)
         assert isinstance(response, Response)
+        page = urlsplit(where).path
         response.set_cookie(
-            NOTICE, quote(said), max_age=NOTICE_SECONDS, path="/ops", httponly=True, samesite="Strict"
+            NOTICE, quote(said), max_age=NOTICE_SECONDS, path=page, httponly=True, samesite="Strict"
         )
         return response
 

@@ -209,6 +209,13 @@ def test_no_form_writes_a_header_of_its_own(admin: Visitor) -> None:
     assert [cookie.partition("=")[0] for cookie in response.headers.getlist("Set-Cookie")] == ["ops_notice"]
 
 
+def test_what_an_action_has_done_is_told_on_its_page_alone(admin: Visitor) -> None:
+    admin.post("/ops/providers/openai/resume", {"back": "/ops/providers?x=1"})
+
+    assert "openai starts jobs again." in admin.get("/ops/providers")
+    assert "openai starts jobs again." not in admin.get("/ops/keys")
+
+
 def test_what_an_action_has_done_is_told_as_text(admin: Visitor) -> None:
     admin.client.set_cookie("ops_notice", "%3Cscript%3Ealert(1)%3C/script%3E", path="/ops")
     admin.client.set_cookie("ops_theme", '"><script>alert(2)</script>', path="/ops")

@@ -61,7 +61,7 @@ def test_who_did_something_sees_it_also_where_another_process_answers(
     before = elsewhere.get("/ops/providers")
 
     operator.post("/ops/providers/openai/drain")
-    noticed = operator.client.get_cookie("ops_notice", path="/ops")
+    noticed = operator.client.get_cookie("ops_notice", path="/ops/providers")
     assert noticed
     elsewhere.client.set_cookie("ops_notice", noticed.value, path="/ops")
 
