@@ -108,11 +108,17 @@ def pretty(value: object, indent: int | None = 2) -> str:
     return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
+def coded(text: str) -> Markup:
+    """A sentence with what is to be typed between backticks, as alerts have it."""
+    typed = Markup("<code>{}</code>").format
+    return Markup("").join(typed(part) if at % 2 else part for at, part in enumerate(text.split("`")))
+
+
 def origin(address: str) -> str:
     """Of an address the part that names a host: the rest may say more than everybody is to read."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-_WORDS = (seconds, dollars, count, share, moment, clock, state, short, fact, pretty, origin, unquote)
+_WORDS = (seconds, dollars, count, share, moment, clock, state, short, fact, coded, pretty, origin, unquote)
 FILTERS = {each.__name__: each for each in _WORDS}

@@ -40,7 +40,7 @@ def test_what_is_wrong_comes_first_with_what_to_do_about_it(
 
     page = viewer.get("/ops/")
 
-    assert "Jobs wait for openai, and no worker takes them. Start one with `darkroom worker" in page
+    assert "Jobs wait for openai, and no worker takes them. Start one with darkroom worker" in page
     assert "openai failed again and again, and is taken out." in page
     assert page.index("no worker takes them") < page.index("of 500 slots")
     assert "openai taken out" in page

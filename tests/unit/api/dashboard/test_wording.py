@@ -52,6 +52,10 @@ def test_what_else_is_known_of_a_step_reads_as_people_say_it(name: str, value: o
     assert wording.fact(value, name) == reads
 
 
+def test_what_is_to_be_typed_is_set_apart_and_markup_stays_text() -> None:
+    assert wording.coded("Start `darkroom <x>`, then wait.") == "Start <code>darkroom &lt;x&gt;</code>, then wait."
+
+
 def test_a_count_that_was_capped_says_so() -> None:
     assert [wording.count(number) for number in (None, 9_999, 10_000, 10_001)] == [
         wording.NOTHING,
