@@ -139,6 +139,18 @@ def test_a_page_that_cannot_be_had_anew_stays_and_says_of_when_it_is(operator: V
     expect(page.locator("#pulse")).to_contain_text("live")
 
 
+def test_a_stream_that_breaks_off_is_told_and_taken_up_again(operator: Visitor) -> None:
+    operator.page.route("**/ops/stream", lambda route: route.abort())
+    page = operator.visit("/ops/providers")
+    expect(page.locator("#pulse")).to_contain_text("disconnected")
+    expect(page.locator("#lost")).to_have_text("disconnected")
+
+    page.unroute("**/ops/stream")
+
+    expect(page.locator("#pulse")).to_contain_text("live")
+    expect(page.locator("#lost")).to_be_empty()
+
+
 def test_a_theme_that_was_chosen_is_there_on_the_next_page(operator: Visitor) -> None:
     page = operator.visit("/ops/audit")
 
