@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     any_,
+    case,
     func,
     insert,
     literal,
@@ -84,6 +85,8 @@ def move(
     sources, target = MOVES[event]
     if target in SETTLED:
         values |= {"lease_until": None, "settled_at": func.clock_timestamp(), "charged": money.charge()}
+    if event is Event.CANCELLED:  # the calls of a worker go on, in the slots that they have: cancellation.let_go
+        values |= {"granted": case((Job.state_in(JobState.RUNNING), func.coalesce(Job.granted, Job.slots)))}
     moved = (
         update(Job)
         .where(Job.state_in(*sources), *where)
@@ -167,6 +170,14 @@ def holding(claim: Claim) -> Step:
 def holds(session: Session, claim: Claim) -> bool:
     """Whether `holding` yields one."""
     return bool(run(session, holding(claim)))
+
+
+_STANDS = fixed(select(Job.id).where(*_MINE, Job.state_in(JobState.RUNNING, JobState.CANCELLED)))
+
+
+def stands(session: Session, claim: Claim) -> bool:
+    """Whether nobody else has taken the job up since, though it may have been cancelled."""
+    return bool(run(session, Step(_STANDS, _of(claim))))
 
 
 def succeeding(claim: Claim) -> Step:

@@ -8,6 +8,8 @@ A piece of the statement that admits. It looks at the first jobs of each queue, 
 one lane, hence costs the same whatever the length of the queues.
 """
 
+from datetime import timedelta
+
 from sqlalchemy import (
     CTE,
     ColumnElement,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union_all,
 )
 
 from core.database import Given
@@ -30,6 +33,8 @@ from core.states import JobState, Lane
 
 # In percent of a provider's slots: what batches get whoever else waits, and what they leave to others.
 FLOOR = CLEARANCE = 10
+# By when a call of a job that was cancelled has ended, though its worker may be gone and cannot say so.
+LONGEST_CALL = timedelta(minutes=5)
 
 PROVIDER = Given("of_provider", Text())
 
@@ -41,11 +46,22 @@ _OPEN_SLOTS = case(
     (Provider.open_until.is_not(None), func.least(Provider.slots, 1)),  # one call tries whether it is back
     else_=Provider.slots,
 )
+_AT_WORK = union_all(
+    select(Job.lane, Job.key_id, func.coalesce(Job.granted, Job.slots).label("slots")).where(
+        Job.provider == PROVIDER, Job.state_in(JobState.DISPATCHED, JobState.RUNNING)
+    ),
+    # What was cancelled in the middle of its calls: they go on.
+    select(Job.lane, Job.key_id, Job.granted).where(
+        Job.provider == PROVIDER,
+        Job.state_in(JobState.CANCELLED),
+        Job.granted.is_not(None),
+        Job.settled_at > _NOW - LONGEST_CALL,
+    ),
+).subquery("at_work")
 # The slots that each key has taken in each lane.
 UNDER_WAY = (
-    select(Job.lane, Job.key_id, func.sum(func.coalesce(Job.granted, Job.slots)).label("slots"))
-    .where(Job.provider == PROVIDER, Job.state_in(JobState.DISPATCHED, JobState.RUNNING))
-    .group_by(Job.lane, Job.key_id)
+    select(_AT_WORK.c.lane, _AT_WORK.c.key_id, func.sum(_AT_WORK.c.slots).label("slots"))
+    .group_by(_AT_WORK.c.lane, _AT_WORK.c.key_id)
     .cte("under_way")
 )
 _TAKEN = func.coalesce(func.sum(UNDER_WAY.c.slots), 0)

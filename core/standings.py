@@ -11,6 +11,7 @@ from enum import StrEnum
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.queues import LONGEST_CALL
 from core.states import Lane
 
 # More than so many jobs of a lane are not counted.
@@ -42,7 +43,10 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderStanding:
-    """`until` is when it may start jobs again by itself; of its `slots` so many are `running`, or `dispatched`."""
+    """`until` is when it may start jobs again by itself; of its `slots` so many are `running`, or `dispatched`.
+
+    Those that run calls of cancelled jobs to their end are among the running ones.
+    """
 
     name: str
     standing: Standing
@@ -82,13 +86,13 @@ def providers(session: Session) -> Sequence[ProviderStanding]:
             dispatched=row.dispatched,
             queues={lane: queues[row.name][lane] for lane in Lane},
         )
-        for row in session.execute(_PROVIDERS)
+        for row in session.execute(_PROVIDERS, {"longest_call": LONGEST_CALL})
     ]
 
 
 # An operator's pause has no end that anybody would live to see.
 _PROVIDERS = text("""
-SELECT name, slots, running, dispatched, standing,
+SELECT name, slots, running + called_off AS running, dispatched, standing,
     CASE standing WHEN 'throttled' THEN paused_until WHEN 'out' THEN open_until END AS until
 FROM providers
 CROSS JOIN LATERAL (
@@ -96,6 +100,11 @@ CROSS JOIN LATERAL (
         coalesce(sum(coalesce(jobs.granted, jobs.slots)) FILTER (WHERE state = 'dispatched'), 0) AS dispatched
     FROM jobs WHERE provider = providers.name AND state IN ('dispatched', 'running')
 ) AS under_way
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(granted), 0) AS called_off FROM jobs
+    WHERE provider = providers.name AND state = 'cancelled' AND granted IS NOT NULL
+    AND settled_at > now() - CAST(:longest_call AS interval)
+) AS going_on
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN paused_until > now() + interval '100 years' THEN 'paused'

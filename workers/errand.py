@@ -130,7 +130,7 @@ class Runner:
             errand.handle,
             pace=self._pace,
             keep=lambda handle: self._accept(errand, handle),
-            wanted=lambda: self._is_wanted(claim),
+            wanted=lambda: self._stands(claim),
         )
 
     def _open(self, claim: Claim, errand: Errand) -> None:
@@ -164,11 +164,14 @@ class Runner:
         if self._stopping.wait(seconds):
             raise LetGo
 
-    def _is_wanted(self, claim: Claim) -> bool:
-        """While Postgres is away nobody can say so: the order stays worth asking after."""
+    def _stands(self, claim: Claim) -> bool:
+        """An order for a cancelled job is asked after as well: until it has ended it takes its provider's slot.
+
+        While Postgres is away nobody can say so: the order stays worth asking after.
+        """
         try:
             with self._database.single() as session:
-                return ledger.holds(session, claim)
+                return ledger.stands(session, claim)
         except UNAVAILABLE as error:
             log.warning("database.unavailable", error=str(error).partition("\n")[0])
             return True

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from core import admission, calls, images, ledger, tracing
+from core import admission, calls, cancellation, images, ledger, tracing
 from core.bootstrap import Services
 from core.database import UNAVAILABLE, Step, run
 from core.errors import FailureKind, StoreUnavailable
@@ -116,16 +116,31 @@ class Executor:
         ):
             log.info("job.claimed")
             try:
-                self._run(attempt)
+                self._see_through(attempt)
             except Overtaken:
-                log.info("job.overtaken")
-            except LetGo:
-                self._hand_over(claim)
-            except Exception:
-                log.exception("job.crashed")
-                self._crash(attempt)
+                self._let_go(claim)
             finally:
                 del self._running[get_ident()]
+
+    def _see_through(self, attempt: Attempt) -> None:
+        """To whatever end; raises Overtaken where that changed nothing."""
+        try:
+            self._run(attempt)
+        except Overtaken:
+            raise
+        except LetGo:
+            self._hand_over(attempt)
+        except Exception:
+            log.exception("job.crashed")
+            self._crash(attempt)
+
+    def _let_go(self, claim: Claim) -> None:
+        """Somebody else has the job now, or it was cancelled: then the slots of its calls fall free."""
+        log.info("job.overtaken")
+        if self._services.database.insist(
+            lambda session: cancellation.let_go(session, claim), seconds=PATIENCE_SECONDS
+        ):
+            self._services.intake.start_due(self._name)
 
     def _start(self, job_id: UUID) -> Attempt | None:
         """Claim, and see what is to be done: as a rule one call, which is put on record in the same commit."""
@@ -233,12 +248,14 @@ class Executor:
         faults = [landing.fault for landing in landings if landing.fault]
         if faults:
             self._fall_short(attempt, faults, steps, called=called)
-        else:
-            self._succeed(attempt, steps)
-            if called and self._standing.report_success(self._services.database):
-                self._services.intake.start_due(self._name)  # it may be asked for more than one picture again
+            return
+        settled = self._succeed(attempt, steps)
+        if called and self._standing.report_success(self._services.database):
+            self._services.intake.start_due(self._name)  # it may be asked for more than one picture again
+        if not settled:
+            raise Overtaken
 
-    def _succeed(self, attempt: Attempt, steps: list[Step]) -> None:
+    def _succeed(self, attempt: Attempt, steps: list[Step]) -> bool:
         """The end of nearly every job, hence in one round trip with the admission of what comes next."""
         job_id = attempt.claim.job_id
         settled, _, admitted = self._services.database.insist_on(
@@ -246,15 +263,15 @@ class Executor:
         )
         if settled:
             self._services.notifier.announce(job_id)
+            log.info("job.attempt_ended", state=JobState.COMPLETED)
         self._services.broker.publish(self._name, [row.id for row in admitted])
-        log.info("job.attempt_ended", state=JobState.COMPLETED if settled else "overtaken")
+        return bool(settled)
 
-    def _hand_over(self, claim: Claim) -> None:
-        if self._services.database.insist(
-            lambda session: ledger.hand_over(session, claim), seconds=PATIENCE_SECONDS
-        ):
-            self._services.intake.start_due(self._name)
-            log.info("job.handed_over")
+    def _hand_over(self, attempt: Attempt) -> None:
+        def move(session: Session) -> JobState | None:
+            return JobState.QUEUED if ledger.hand_over(session, attempt.claim) else None
+
+        self._conclude(attempt, move)
 
     def _fall_short(self, attempt: Attempt, faults: list[Fault], steps: list[Step], *, called: bool) -> None:
         def move(session: Session) -> JobState | None:
@@ -281,7 +298,9 @@ class Executor:
         if state in SETTLED:
             self._services.notifier.announce(attempt.claim.job_id)
         self._services.intake.start_due(self._name)
-        log.info("job.attempt_ended", state=state or "overtaken")
+        if state is None:
+            raise Overtaken
+        log.info("job.attempt_ended", state=state)
 
 
 def _left_over(session: Session, claim: Claim) -> tuple[list[Errand], int]:

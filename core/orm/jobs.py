@@ -59,12 +59,12 @@ class Job(Base):
     """One accepted request.
 
     `attempt` is the fencing token, `failures` counts the attempts that were used up. `slots` is how many provider
-    calls it would make at once, `granted` how many of them it may, since it was last admitted. Of a key's own jobs
-    those of higher `priority` go first; one that is `held` waits until it is let go. `line` is its line in the
-    file of its batch, from 1. In dollars: `unit_price` for one picture, `price` for all of them, reserved when the
-    job came in, and `charged` what it came to. `received` is the body as the caller sent it, without the
-    prompt; `delivered_at` when the answer of a call that waited had left; `retry_of` the job that an operator had
-    made again.
+    calls it would make at once, `granted` how many of them it may, since it was last admitted; of a cancelled job,
+    how many its worker is yet to see the end of. Of a key's own jobs those of higher `priority` go first; one that
+    is `held` waits until it is let go. `line` is its line in the file of its batch, from 1. In dollars:
+    `unit_price` for one picture, `price` for all of them, reserved when the job came in, and `charged` what it
+    came to. `received` is the body as the caller sent it, without the prompt; `delivered_at` when the answer of a
+    call that waited had left; `retry_of` the job that an operator had made again.
     """
 
     __tablename__ = "jobs"
@@ -106,6 +106,12 @@ class Job(Base):
             "provider",
             "state",
             postgresql_where=one_of("state", (JobState.DISPATCHED, JobState.RUNNING)),
+        ),
+        Index(
+            "ix_jobs_called_off",
+            "provider",
+            "settled_at",
+            postgresql_where=f"state = '{JobState.CANCELLED}' AND granted IS NOT NULL",
         ),
     )
 

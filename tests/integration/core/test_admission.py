@@ -5,12 +5,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from core import admission, breaker, ledger
 from core.bootstrap import Services
 from core.errors import Failure, FailureKind
-from core.orm import Provider
+from core.orm import Job, Provider
+from core.queues import LONGEST_CALL
 from core.states import JobState
 from tests import builders
 
@@ -112,6 +114,32 @@ def test_a_job_that_was_granted_less_asks_for_all_of_it_at_its_next_attempt(serv
     builders.make_due(services, job_id)
 
     assert (trial.slots, builders.claim(services, job_id).slots) == (1, 4)
+
+
+def test_what_is_cancelled_before_its_call_gives_its_slots_back_at_once(services: Services) -> None:
+    builders.register(services, slots=1)
+    dispatched, waiting = (builders.make_job(services, admit=False) for _ in range(2))
+    assert admit(services) == [dispatched]
+
+    with services.database.transaction() as session:
+        assert ledger.cancel(session, dispatched)
+
+    assert admit(services) == [waiting]
+
+
+def test_a_cancelled_job_whose_worker_is_gone_holds_its_slots_for_a_few_minutes(services: Services) -> None:
+    builders.register(services, slots=1)
+    cancelled, waiting = (builders.make_job(services, admit=False) for _ in range(2))
+    admit(services)
+    builders.claim(services, cancelled)
+    with services.database.transaction() as session:
+        assert ledger.cancel(session, cancelled)
+    assert admit(services) == []
+
+    with services.database.transaction() as session:
+        session.execute(update(Job).where(Job.id == cancelled).values(settled_at=Job.settled_at - LONGEST_CALL))
+
+    assert admit(services) == [waiting]
 
 
 def test_a_paused_provider_starts_nothing_until_it_is_resumed(services: Services) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, update
 
-from core import admission, breaker, standings
+from core import admission, breaker, ledger, standings
 from core.bootstrap import Services
 from core.errors import FailureKind
 from core.orm import Job, Provider
@@ -65,6 +65,11 @@ def test_slots_are_told_by_what_their_jobs_are_at(services: Services) -> None:
     found = of(services)
 
     assert (found.slots, found.running, found.dispatched, found.taken) == (10, 3, 2, 5)
+
+    with services.database.transaction() as session:
+        assert ledger.cancel(session, first)
+
+    assert of(services).running == 3  # its calls go on
 
 
 def test_depth_and_age_are_told_by_lane(services: Services) -> None:

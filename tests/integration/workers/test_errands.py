@@ -117,17 +117,19 @@ def test_a_task_that_came_to_nothing_is_ordered_anew_by_the_next_attempt(service
     assert outcomes(services, job_id) == [CallOutcome.FAILED, CallOutcome.DELIVERED]
 
 
-def test_a_cancelled_job_is_not_asked_after_any_more(services: Services) -> None:
+def test_the_order_of_a_cancelled_job_is_asked_after_to_its_end(services: Services) -> None:
     job_id = builders.make_job(services)
 
     def cancel() -> None:
         with services.database.transaction() as session:
             assert ledger.cancel(session, job_id)
 
-    provider = FakePollingProvider(SOON, cancel, Unavailable("must not be asked"))
+    provider = FakePollingProvider(SOON, cancel, SOON)
     attempt(services, provider, job_id)
 
-    assert len(provider.polled) == 2
+    assert len(provider.polled) == 4
+    assert outcomes(services, job_id) == [CallOutcome.DELIVERED]
+    assert stored(services, job_id) == set()
     assert builders.state_of(services, job_id) is JobState.CANCELLED
 
 

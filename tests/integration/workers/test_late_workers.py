@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from core import calls, ledger
+from core import admission, calls, ledger
 from core.bootstrap import Services
 from core.errors import FailureKind
 from core.offers import WhenUnknown
@@ -99,6 +99,27 @@ def test_the_pictures_of_a_job_cancelled_meanwhile_are_dropped(services: Service
     assert builders.state_of(services, job_id) is JobState.CANCELLED
     assert result_of(services, job_id).images == []
     assert outcomes_of(services, job_id) == [CallOutcome.DELIVERED]
+
+
+@pytest.mark.parametrize("end", [None, Moderated("safety"), Unavailable("503"), ZeroDivisionError()])
+def test_the_call_of_a_cancelled_job_keeps_its_slot_until_it_has_ended(
+    services: Services, end: Exception | None
+) -> None:
+    job_id = builders.make_job(services)
+    builders.register(services, slots=1)
+    waiting = builders.make_job(services, admit=False)
+    meanwhile: list[UUID] = []
+
+    def call_off() -> None:
+        cancel(services, job_id)
+        meanwhile.extend(admission.admit(services.database, "openai"))
+        if end:
+            raise end
+
+    attempt(services, FakeProvider(call_off), job_id)
+
+    assert meanwhile == []
+    assert builders.state_of(services, waiting) is JobState.DISPATCHED
 
 
 def test_a_call_whose_worker_was_lost_is_money_in_doubt_and_made_once_more(services: Services) -> None:
