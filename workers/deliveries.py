@@ -24,7 +24,9 @@ from workers.targets import Targets, Unreachable
 
 TICK_SECONDS = 0.5
 MOST_AT_ONCE = 64
-MOST_OF_A_KEY = 16
+# A key takes no more places than a third of those that are left free: a quarter of all by itself, fewer beside
+# others whose receivers hang. So there are some for whoever comes next.
+LEFT_FOR_ONE = 3
 # To one webhook, or to all single addresses of a key.
 MOST_OF_A_LANE = 4
 # For so long the answers to what is under way are waited for when the process ends.
@@ -83,11 +85,12 @@ class Deliverer:
 
     def _claim(self) -> list[Claim]:
         under_way = list(self._under_way.values())
-        busy_lanes, of_a_lane = _bound((claim.lane for claim in under_way), MOST_OF_A_LANE)
-        busy_keys, of_a_key = _bound((claim.key_id for claim in under_way), MOST_OF_A_KEY)
-        room = min(MOST_AT_ONCE - len(under_way), of_a_lane, of_a_key)
-        if room == 0:
+        free = MOST_AT_ONCE - len(under_way)
+        if free == 0:
             return []
+        busy_lanes, of_a_lane = _bound((claim.lane for claim in under_way), MOST_OF_A_LANE)
+        busy_keys, of_a_key = _bound((claim.key_id for claim in under_way), max(free // LEFT_FOR_ONE, 1))
+        room = min(free, of_a_lane, of_a_key)
         try:
             with self._database.transaction() as session:
                 return deliveries.claim(session, most=room, busy_lanes=busy_lanes, busy_keys=busy_keys)
@@ -164,9 +167,9 @@ def _facts(claim: Claim) -> dict[str, str | int | None]:
 
 
 def _bound(under_way: Iterable[UUID], most: int) -> tuple[list[UUID], int]:
-    """Those that have `most` under way, and how many more of any one else may be claimed at once."""
+    """Those that have `most` under way, or more, and how many more of any one else may be claimed at once."""
     tries = Counter(under_way)
-    busy = [each for each, number in tries.items() if number == most]
+    busy = [each for each, number in tries.items() if number >= most]
     # What is claimed may all be of one, and that the fullest that is not busy.
     return busy, most - max((number for number in tries.values() if number < most), default=0)
 

@@ -25,7 +25,9 @@ from tests.integration.workers.telling import (
 )
 from tests.receiver import Answer, Receiver
 from tests.stack import until
-from workers.deliveries import CRASHED, MOST_OF_A_KEY, MOST_OF_A_LANE
+from workers.deliveries import CRASHED, LEFT_FOR_ONE, MOST_AT_ONCE, MOST_OF_A_LANE
+
+MOST_OF_A_KEY = MOST_AT_ONCE // (1 + LEFT_FOR_ONE)
 
 
 @pytest.fixture
@@ -65,6 +67,26 @@ def test_a_key_takes_no_more_than_its_share_of_all_places(services: Services, ca
         until(lambda: receiver.got, "another key is told", within=5)
 
         assert len(hung.got) == MOST_OF_A_KEY
+        let_go.set()
+
+
+def test_keys_whose_receivers_hang_leave_places_to_the_others(services: Services) -> None:
+    let_go = Event()
+    slow = [Answer(first=lambda: let_go.wait(WITHIN))] * 200
+    with Receiver(*slow) as hung, Receiver() as receiver, delivering(services):
+        for _ in range(6):
+            caller = builders.make_caller(services)[1]
+            for _ in range(MOST_OF_A_KEY // MOST_OF_A_LANE):
+                crowd = register(services, caller, hung.url)
+                for _ in range(MOST_OF_A_LANE):
+                    ping(services, crowd)
+        until(lambda: len(hung.got) > MOST_AT_ONCE * 2 // 3, "they have most places", within=WITHIN)
+
+        other = builders.make_caller(services)[1]
+        ping(services, register(services, other, receiver.url))
+        until(lambda: receiver.got, "another key is told", within=5)
+
+        assert len(hung.got) < MOST_AT_ONCE
         let_go.set()
 
 
