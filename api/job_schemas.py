@@ -112,7 +112,8 @@ class ImageJob(Described):
     queue_position: Annotated[int, Field(ge=1)] | None
     """1 for the next to start; null once its turn has come, and while more than a thousand go before it."""
     expected: JobForecast | None
-    """In how many seconds it will have ended, while it is queued; null where too little is known of its kind."""
+    """In how many seconds it will have ended, while it is queued; null where too little is known of its kind, and
+    while its provider starts nothing."""
     attempts: int
     error: JobError | None
     """Why it failed, in the words of the synchronous answer."""

@@ -1,6 +1,7 @@
 """When a job will have ended: told from how long its like took lately, and kept, to see how far off that was."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -36,14 +37,18 @@ class Forecaster:
         self._fresh_until = 0.0
 
     def expect(self, session: Session, job: Job, place: Place | None) -> Render | None:
-        """In how many seconds a queued job will have ended; None where too little is known of its kind."""
-        render = self._look(session).get(_kind(job))
-        if render is None or place is None:
+        """In how many seconds a queued job will have ended.
+
+        None where too little is known of its kind, and while its provider starts nothing.
+        """
+        render = self.renders(session).get(_kind(job))
+        if render is None or place is None or not place.slots:
             return None
         rounds = 1 + place.ahead / place.slots
         return Render(render.p50 * rounds, render.p90 * rounds)
 
-    def _look(self, session: Session) -> dict[Kind, Render]:
+    def renders(self, session: Session) -> Mapping[Kind, Render]:
+        """How long each kind took lately that enough is known of."""
         if time.monotonic() >= self._fresh_until:
             self._fresh_until = time.monotonic() + FRESH_SECONDS
             self._renders = _renders(session)

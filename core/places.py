@@ -6,11 +6,12 @@ batches start sooner beside more urgent jobs, the clearance later, and neither i
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -28,14 +29,22 @@ _URGENCY = [lane.value for lane in Lane]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How many jobs start before this one, on a provider of so many `slots`."""
+    """How many jobs start before this one, in so many `slots`: none while its provider starts nothing.
+
+    To a line of a batch those are counted that batches do not leave to others.
+    """
 
     ahead: int
     slots: int
 
 
-def of_jobs(session: Session, jobs: Collection[Job]) -> dict[UUID, Place]:
-    """The places of those of these jobs that are queued, and among the first of their queues."""
+def of_jobs(
+    session: Session, jobs: Collection[Job], *, behind: Mapping[UUID, int] = MappingProxyType({})
+) -> dict[UUID, Place]:
+    """The places of those of these jobs that are queued, and among the first of their queues.
+
+    Of a job that is named in `behind`: the place so many behind it in its queue.
+    """
     waiting: dict[tuple[str, str, UUID], set[UUID]] = defaultdict(set)
     for job in jobs:
         if job.state is JobState.QUEUED and not job.held:
@@ -46,7 +55,11 @@ def of_jobs(session: Session, jobs: Collection[Job]) -> dict[UUID, Place]:
         for queue in every:
             if wanted := waiting.get((provider, queue.lane, queue.key_id)):
                 others = [other for other in every if other is not queue]
-                places |= _in_queue(session, queue, others, wanted)
+                numbers = _numbers(session, queue, wanted)
+                places |= {
+                    job_id: _place(queue, number + behind.get(job_id, 0), run_after, others)
+                    for job_id, (number, run_after) in numbers.items()
+                }
     return places
 
 
@@ -62,7 +75,7 @@ _OF_SAME_KEY = and_(queues.UNDER_WAY.c.lane == _EVERY.c.lane, queues.UNDER_WAY.c
 _QUEUES = fixed(
     select(
         Provider.name.label("of_provider"),
-        Provider.slots,
+        queues.OPEN_SLOTS.label("slots"),
         *_EVERY.c,
         ApiKey.weight,
         func.coalesce(queues.UNDER_WAY.c.slots, 0).label("taken"),
@@ -81,13 +94,16 @@ _FIRST_OF_QUEUE = fixed(
 )
 
 
-def _in_queue(session: Session, queue: Any, others: Sequence[Any], wanted: Container[UUID]) -> dict[UUID, Place]:
-    places: dict[UUID, Place] = {}
-    for number, job in enumerate(run(session, Step(_FIRST_OF_QUEUE, queue._asdict()))):
-        if job.id in wanted:
-            ahead = number + sum(_before(queue, number, job.run_after, other) for other in others)
-            places[job.id] = Place(ahead, max(queue.slots, 1))
-    return places
+def _numbers(session: Session, queue: Any, wanted: Container[UUID]) -> dict[UUID, tuple[int, datetime]]:
+    """How many come before each in its own queue, and since when it is due."""
+    first = enumerate(run(session, Step(_FIRST_OF_QUEUE, queue._asdict())))
+    return {job.id: (number, job.run_after) for number, job in first if job.id in wanted}
+
+
+def _place(queue: Any, number: int, run_after: datetime, others: Sequence[Any]) -> Place:
+    ahead = number + sum(_before(queue, number, run_after, other) for other in others)
+    kept = max(queue.slots * queues.CLEARANCE // 100, 1) if queue.lane == Lane.BATCH and queue.slots > 1 else 0
+    return Place(ahead, queue.slots - kept)
 
 
 def _before(queue: Any, number: int, run_after: datetime, other: Any) -> int:
@@ -97,4 +113,5 @@ def _before(queue: Any, number: int, run_after: datetime, other: Any) -> int:
         return waiting if _URGENCY.index(other.lane) < _URGENCY.index(queue.lane) else 0
     turn: Fraction = Fraction(queue.taken + number, queue.weight) * other.weight - other.taken
     tied = bool(turn >= 0 and turn.denominator == 1 and other.since < run_after)
-    return min(waiting, max(0, ceil(turn)) + tied)
+    before = max(0, ceil(turn)) + tied
+    return before if waiting == FIRST else min(waiting, before)  # of a longer queue nobody knows the end

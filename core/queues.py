@@ -39,7 +39,8 @@ LONGEST_CALL = timedelta(minutes=5)
 PROVIDER = Given("of_provider", Text())
 
 _NOW = func.statement_timestamp()
-_OPEN_SLOTS = case(
+# None while nothing of a provider starts.
+OPEN_SLOTS = case(
     (Provider.draining, 0),
     (Provider.paused_until > _NOW, 0),
     (Provider.open_until > _NOW, 0),
@@ -68,8 +69,8 @@ _TAKEN = func.coalesce(func.sum(UNDER_WAY.c.slots), 0)
 _BATCHES_TAKE = func.coalesce(func.sum(UNDER_WAY.c.slots).filter(UNDER_WAY.c.lane == Lane.BATCH), 0)
 _ROOM = (
     select(
-        _OPEN_SLOTS.label("slots"),
-        (_OPEN_SLOTS - select(_TAKEN).scalar_subquery()).label("free"),
+        OPEN_SLOTS.label("slots"),
+        (OPEN_SLOTS - select(_TAKEN).scalar_subquery()).label("free"),
         select(_BATCHES_TAKE).scalar_subquery().label("batches_take"),
     )
     .where(Provider.name == PROVIDER)

@@ -1,6 +1,6 @@
 """The public contract of batches: what a body of POST /v1/batches holds, and the objects that answer."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from math import ceil
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from api.extras import is_text
 from api.job_schemas import Described
 from api.schemas import Name, Note
 from api.wording import above, first, not_a_member, not_text, unknown
+from core.batches.outlook import Outlook
 from core.orm import Batch
 from core.states import BatchStatus
 
@@ -20,8 +21,6 @@ ANCHOR = "created_at"
 SHORTEST_LIFE, LONGEST_LIFE = 3600, 30 * 86_400
 # How long results are kept unless a batch says otherwise.
 USUAL_LIFE = 86_400
-# Of fewer lines than so many, no pace can be told.
-FEWEST = 20
 CHOICES = {"endpoint": (ENDPOINT,), "completion_window": (WINDOW,), "output_expires_after.anchor": (ANCHOR,)}
 
 
@@ -106,8 +105,11 @@ class BatchObject(Described):
     metadata: dict[str, str] | None
     paused: bool
     """Beyond OpenAI's contract: nothing of it starts for now."""
+    queue_position: Annotated[int, Field(ge=1)] | None
+    """Beyond OpenAI's contract: of its next line, 1 for the next to start; null while unknown."""
     expected_seconds: int | None
-    """Beyond OpenAI's contract: until its last line will have ended, at the pace so far; null while unknown."""
+    """Beyond OpenAI's contract: until its last line will have ended: at the pace so far; before it has one, by how
+    long its like took lately and what is ahead of it. Null while unknown."""
     retry_of: str | None
     """Beyond OpenAI's contract: the batch whose failed lines these are."""
     cost_usd: str
@@ -185,7 +187,7 @@ def parse(body: dict[str, Any], *, most_seconds: int) -> BatchBody:
     return fields
 
 
-def batch_response(batch: Batch) -> BatchObject:
+def batch_response(batch: Batch, outlook: Outlook) -> BatchObject:
     def ended_as(status: BatchStatus) -> int | None:
         return _seconds(batch.ended_at) if batch.status is status else None
 
@@ -215,25 +217,12 @@ def batch_response(batch: Batch) -> BatchObject:
         usage=None,
         metadata=batch.metadata_,
         paused=batch.paused,
-        expected_seconds=_expected(batch),
+        queue_position=None if outlook.ahead is None else outlook.ahead + 1,
+        expected_seconds=None if outlook.seconds is None else ceil(outlook.seconds),
         retry_of=batch.retry_of,
         cost_usd=_dollars(batch.charged),
         reserved_usd=_dollars(batch.price),
     )
-
-
-def _expected(batch: Batch) -> int | None:
-    """In how many seconds its last line will have ended, at the pace so far."""
-    done = batch.completed + batch.failed
-    if (
-        batch.status is not BatchStatus.IN_PROGRESS
-        or batch.paused
-        or batch.in_progress_at is None
-        or done < FEWEST
-    ):
-        return None
-    seconds = (datetime.now(UTC) - batch.in_progress_at).total_seconds()
-    return ceil(seconds * (batch.total - done) / done)
 
 
 def _faults(batch: Batch) -> BatchFaults | None:

@@ -5,14 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Request
+from sqlalchemy.orm import Session
 
 from api import listing
 from api.batches import again, schemas
-from api.batches.schemas import BatchList, ResultList, batch_response
+from api.batches.schemas import BatchList, BatchObject, ResultList, batch_response
 from api.batches.writing import Writer
 from api.bodies import read_json
-from core.batches import brake, lines, orders, pictures
+from core.batches import brake, lines, orders, outlook, pictures
 from core.batches.orders import Search
+from core.batches.outlook import Outlook
 from core.bootstrap import Services
 from core.errors import BatchMissing, BatchUnfit, PromptsForgotten
 from core.keys import Caller
@@ -44,7 +46,7 @@ def _submit(services: Services, caller: Caller, request: Request, batch: Batch) 
     with services.database.transaction() as session:
         orders.take_turn(session, batch)
         found = orders.twin(session, batch) if _is_retried(request, caller) else None
-        return batch_response(found or orders.create(session, batch)).to_json()
+        return _show(services, session, found or orders.create(session, batch)).to_json()
 
 
 def _is_retried(request: Request, caller: Caller) -> bool:
@@ -54,7 +56,9 @@ def _is_retried(request: Request, caller: Caller) -> bool:
 
 def one(services: Services, caller: Caller, batch_id: str) -> dict[str, Any]:
     """Raises BatchMissing."""
-    return batch_response(_find(services, caller, batch_id)).to_json()
+    batch = _find(services, caller, batch_id)
+    with services.database.single() as session:
+        return _show(services, session, batch).to_json()
 
 
 def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[
     search = Search(**{"limit": listing.USUAL_LIMIT, **listing.read(query, PARAMETERS)})
     with services.database.single() as session:
         found = orders.page(session, caller.key_id, replace(search, limit=search.limit + 1))
-    shown = [batch_response(batch) for batch in found[: search.limit]]
+        shown = [_show(services, session, batch) for batch in found[: search.limit]]
     return BatchList(**listing.envelope(shown, has_more=len(found) > search.limit)).to_json()
 
 
@@ -75,7 +79,7 @@ def cancel(services: Services, caller: Caller, batch_id: str) -> dict[str, Any]:
     batch = _find(services, caller, batch_id)
     if batch.status not in {BatchStatus.CANCELLING, BatchStatus.CANCELLED}:
         raise BatchUnfit("cancel", batch.status)
-    return batch_response(batch).to_json()
+    return batch_response(batch, Outlook()).to_json()
 
 
 def pause(services: Services, caller: Caller, batch_id: str, *, paused: bool) -> dict[str, Any]:
@@ -120,6 +124,13 @@ def results(services: Services, caller: Caller, batch_id: str, query: Mapping[st
         has_more=len(found) > len(shown),
         ended_through=ended_through,
     ).to_json()
+
+
+def _show(services: Services, session: Session, batch: Batch) -> BatchObject:
+    seen = outlook.of_batch(session, batch, services.forecaster)
+    if seen.seconds is not None and batch.expected_at is None:
+        outlook.keep(session, batch, seen.seconds)
+    return batch_response(batch, seen)
 
 
 def _find(services: Services, caller: Caller, batch_id: str) -> Batch:

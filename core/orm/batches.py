@@ -48,8 +48,8 @@ class Batch(Base):
     `read_lines` and `read_bytes` are how far into the file its jobs are on the ledger. `total`, `completed`,
     `failed` and `cancelled` count lines; expired ones are among the cancelled. `errors` is why the file was
     refused, or could not be read on. In dollars: `price`, reserved for all lines, and `charged`, what those that
-    ended came to. `output_seconds` is how long its results and pictures are kept. A batch that retries another is
-    made of the lines that failed there.
+    ended came to. `expected_at` is when it was first expected to end. `output_seconds` is how long its results and
+    pictures are kept. A batch that retries another is made of the lines that failed there.
     """
 
     __tablename__ = "batches"
@@ -87,5 +87,6 @@ class Batch(Base):
     expires_at: Mapped[datetime]
     in_progress_at: Mapped[datetime | None]
     finalizing_at: Mapped[datetime | None]
+    expected_at: Mapped[datetime | None]
     cancelling_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

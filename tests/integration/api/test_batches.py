@@ -42,6 +42,7 @@ def test_a_batch_is_told_as_openai_tells_it(submitter: Submitter) -> None:
         "request_counts": {"total": 0, "completed": 0, "failed": 0},
         "metadata": {"order": "17"},
         "paused": False,
+        "queue_position": None,
         "expected_seconds": None,
         "cost_usd": "0",
         "reserved_usd": "0",

@@ -48,7 +48,9 @@ def test_it_is_what_others_took_and_what_is_ahead(services: Services, caller: Ca
     assert expect(services, job_id, Place(ahead=8, slots=4)) == Render(18.0, 30.0)
 
 
-def test_nothing_is_foretold_from_a_few_calls_or_without_a_place(services: Services, caller: Caller) -> None:
+def test_nothing_is_foretold_from_a_few_calls_or_without_a_place_or_slots(
+    services: Services, caller: Caller
+) -> None:
     for _ in range(forecasts.FEWEST - 1):
         rendered(services, 5)
     job_id = builders.queue(services, caller)
@@ -57,6 +59,7 @@ def test_nothing_is_foretold_from_a_few_calls_or_without_a_place(services: Servi
     rendered(services, 5)
 
     assert expect(services, job_id, None) is None
+    assert expect(services, job_id, Place(ahead=0, slots=0)) is None
     assert expect(services, job_id, Place(ahead=0, slots=1)) == Render(5.0, 5.0)
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from core import admission, places
 from core.bootstrap import Services
 from core.keys import Caller
+from core.places import Place
 from core.states import Lane
 from tests import builders
 
@@ -63,3 +64,23 @@ def test_a_job_far_back_has_no_place_yet(services: Services) -> None:
 
     assert place_of(services, jobs[places.FIRST - 1]) == places.FIRST - 1
     assert place_of(services, jobs[-1]) is None
+
+
+def test_a_provider_that_starts_nothing_has_no_slots_to_wait_for(services: Services) -> None:
+    builders.register(services, slots=10)
+    _, caller = builders.make_caller(services)
+    [job_id] = queue(services, caller, 1)
+    with services.database.transaction() as session:
+        assert admission.pause(session, "openai")
+
+    with services.database.single() as session:
+        assert places.of_jobs(session, [builders.job_of(services, job_id)]) == {job_id: Place(ahead=0, slots=0)}
+
+
+def test_batches_count_on_what_they_do_not_leave_to_others(services: Services) -> None:
+    builders.register(services, slots=20)
+    _, caller = builders.make_caller(services)
+    [job_id] = queue(services, caller, 1, Lane.BATCH)
+
+    with services.database.single() as session:
+        assert places.of_jobs(session, [builders.job_of(services, job_id)])[job_id].slots == 18

@@ -1,11 +1,12 @@
 """/ops/batches: how far each is; pause, resume, cancel, retry."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from core.orm import AuditEntry, Job
+from core.orm import AuditEntry, Batch, Job
 from core.states import JobState
 from tests.integration.api.batching import Submitter, jsonl, line
 from tests.integration.api.dashboard.conftest import Visitor, words
@@ -32,6 +33,16 @@ def test_its_page_says_how_far_it_is_and_why_lines_failed(submitter: Submitter, 
     assert "moderated 1" in page
     assert "2 of 3" in viewer.get("/ops/batches?status=in_progress")
     assert batch_id not in viewer.client.get("/ops/batches?status=completed").text
+
+
+def test_its_page_says_how_far_off_was_what_was_told_first(submitter: Submitter, viewer: Visitor) -> None:
+    batch_id = ended(submitter)
+    with submitter.services.database.transaction() as session:
+        batch = session.get_one(Batch, batch_id)
+        assert batch.ended_at
+        batch.expected_at = batch.ended_at + timedelta(seconds=30)
+
+    assert "off by 30" in viewer.get(f"/ops/batches/{batch_id}")
 
 
 def test_from_whom_prompts_are_hidden_reads_nothing_that_its_owner_said(
