@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,6 +16,8 @@ ALLOWED = re.compile(rf"(?P<name>(?:\*\.)?{NAME}|\[[0-9a-f:.]+\])(?::(?P<port>[0
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 # By which networks without IPv4 reach its addresses (RFC 6052); the last 32 bits are such an address.
 NAT64 = IPv6Network("64:ff9b::/96")
+# What the registries of IANA do not call global, and older releases of Python do; clouds have metadata there.
+SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("3fff::/20"))
 
 
 class AllowedHost(NamedTuple):
@@ -100,6 +102,8 @@ def is_public(address: str) -> bool:
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    if any(ip in network for network in SPECIAL):
+        return False
     if isinstance(ip, IPv4Address):
         return ip.is_global and not (ip.is_multicast or ip.is_reserved)
     inner = IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in NAT64 else ip.ipv4_mapped or ip.sixtofour
