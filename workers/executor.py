@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, get_ident
 from uuid import UUID
@@ -23,6 +23,7 @@ from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
 from workers.errand import Errand, LetGo, Runner
 from workers.faults import Fault, fault_from, fault_of, gravest
+from workers.landings import Landing
 from workers.pacing import Pacing
 from workers.providers.base import Provider
 from workers.providers.errors import ProviderError
@@ -49,15 +50,6 @@ class Attempt:
         """Why no new call may be made, where one would be needed."""
         wants_a_call = any(errand.is_new for errand in self.errands)
         return retries.before_call(self.situation) if wants_a_call else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landing:
-    """How an errand ended: with a fault, or pictures that are in the store but not on the ledger yet."""
-
-    errand: Errand
-    stored: list[tuple[Picture, str]] = field(default_factory=list)
-    fault: Fault | None = None
 
 
 class Executor:
@@ -203,7 +195,7 @@ class Executor:
         if not landing.stored:
             return landing
         [mine] = self._services.database.insist_on(
-            [*_recording(claim, landing), ledger.holding(claim)], seconds=PATIENCE_SECONDS
+            [*landing.recording(claim), ledger.holding(claim)], seconds=PATIENCE_SECONDS
         )
         if not mine:
             raise Overtaken
@@ -243,7 +235,7 @@ class Executor:
 
     def _settle(self, attempt: Attempt, landings: list[Landing]) -> None:
         """Record what is not recorded yet; complete the job, or end the attempt with its gravest fault."""
-        steps = [step for landing in landings for step in _recording(attempt.claim, landing)]
+        steps = [step for landing in landings for step in landing.recording(attempt.claim)]
         called = any(landing.errand.call_id for landing in landings)
         faults = [landing.fault for landing in landings if landing.fault]
         if faults:
@@ -312,17 +304,6 @@ def _left_over(session: Session, claim: Claim) -> tuple[list[Errand], int]:
         for call in calls.accepted(session, claim)
     ]
     return held + accepted, calls.unknown(session, claim.job_id)
-
-
-def _recording(claim: Claim, landing: Landing) -> list[Step]:
-    """Puts landed pictures on the ledger, if the claim holds; that they were delivered is true either way."""
-    if not landing.stored:
-        return []
-    steps = [images.recording(claim, picture, object_key) for picture, object_key in landing.stored]
-    steps += landing.errand.closing(CallOutcome.DELIVERED)
-    if landing.errand.held:
-        steps.append(images.letting_go(claim.job_id, landing.errand.positions))
-    return steps
 
 
 def _retry_or_fail(session: Session, attempt: Attempt, fault: Fault) -> JobState | None:
