@@ -34,7 +34,8 @@ def every(services: Services, caller: Caller, query: Mapping[str, str]) -> dict[
 def cancel(services: Services, caller: Caller, job_id: str) -> dict[str, Any]:
     """Cancelling a job once more changes nothing. Raises JobMissing, JobIsSettled."""
     job = find(services, caller, job_id).job
-    cancellation.cancel(services.database, services.notifier, job.id)
+    if cancellation.cancel(services.database, services.notifier, job.id):
+        services.intake.start_due(job.provider)  # its slot, where it had one and no call was made yet
     report = find(services, caller, job_id)
     if report.job.state is not JobState.CANCELLED:
         raise JobIsSettled(report.job.state)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from api.errors import FAILURES
+from core import standings
 from core.bootstrap import Services
 from core.errors import FailureKind
 from core.generation import ResponseFormat
@@ -177,6 +178,20 @@ def test_a_live_job_is_cancelled(client: FlaskClient, services: Services, owner:
     assert (job["id"], job["status"], job["error"]) == (str(job_id), "cancelled", None)
     assert job["completed_at"]
     assert builders.state_of(services, job_id) is JobState.CANCELLED
+
+
+def test_the_slot_of_a_cancelled_job_goes_to_the_next_at_once(
+    client: FlaskClient, services: Services, owner: Owner
+) -> None:
+    with services.database.transaction() as session:
+        taken = sum(each.taken for each in standings.providers(session) if each.name == "openai")
+    builders.register(services, slots=taken + 1)
+    dispatched, waiting = (lives.begin(services, owner) for _ in range(2))
+    assert lives.let_in(services) == [dispatched]
+
+    cancel(client, owner, dispatched)
+
+    assert builders.state_of(services, waiting) is JobState.DISPATCHED
 
 
 def test_cancelling_again_changes_nothing(client: FlaskClient, services: Services, owner: Owner) -> None:
