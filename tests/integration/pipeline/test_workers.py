@@ -2,13 +2,18 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from core import admission, breaker, fleet
+from sqlalchemy import select
+
+from core import admission, breaker, cancellation, fleet
 from core.bootstrap import Services
 from core.fleet import Member
-from core.orm import Worker
-from core.states import Part
+from core.orm import Job, Worker
+from core.states import JobState, Part
+from tests import builders
 from tests.stack import Stack, kill_server, until
 
 
@@ -93,6 +98,29 @@ def test_a_quiet_worker_finishes_what_it_has_and_leaves_the_rest_to_others(
     until(lambda: jobs_done(services, stack, "second worker") == 3, "the other one made the later ones")
     assert jobs_done(services, stack) == 1
     assert worker_of(services, stack).quiet
+
+
+def test_workers_never_have_more_calls_under_way_than_slots_whatever_is_cancelled(
+    stack: Stack, services: Services
+) -> None:
+    builders.register(services, slots=3)
+    stack.start("simulator", "api", "worker", "second worker")  # no scheduler: who ends a call fills its slot
+    stack.control("PUT", "/latency", seconds=2)
+    calls = [stack.generate(prompt=f"picture {number}") for number in range(9)]
+    until(lambda: stack.control("GET", "/state")["in_flight"] == 3, "all slots are taken")
+
+    for job_id in running(services)[:2]:
+        assert cancellation.cancel(services.database, services.notifier, job_id)
+    services.intake.start_due("openai")  # as the scheduler does all the time
+
+    assert sorted(call.exception(timeout=60) is None for call in calls) == [False] * 2 + [True] * 7
+    assert stack.control("GET", "/state")["most_in_flight"] == 3
+    assert stack.charges() == 9
+
+
+def running(services: Services) -> Sequence[UUID]:
+    with services.database.transaction() as session:
+        return session.scalars(select(Job.id).where(Job.state == JobState.RUNNING)).all()
 
 
 def test_quiet_or_not_a_worker_stays_so_when_the_broker_is_restarted(
