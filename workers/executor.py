@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, get_ident
 from uuid import UUID
@@ -21,6 +20,7 @@ from core.images import Picture
 from core.ledger import Claim
 from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
+from workers.attempt import Attempt, plan
 from workers.errand import Errand, LetGo, Runner
 from workers.faults import Fault, fault_from, fault_of, gravest
 from workers.landings import Landing
@@ -35,21 +35,6 @@ from workers.standing import Standing
 PATIENCE_SECONDS = ledger.LEASE.total_seconds()
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """A claim, where its job stands, and what is left to do for it."""
-
-    claim: Claim
-    situation: Situation
-    errands: list[Errand]
-
-    @property
-    def given_up(self) -> FailureKind | None:
-        """Why no new call may be made, where one would be needed."""
-        wants_a_call = any(errand.is_new for errand in self.errands)
-        return retries.before_call(self.situation) if wants_a_call else None
 
 
 class Executor:
@@ -149,7 +134,8 @@ class Executor:
         if opened:
             errands, unknown = [Errand(positions=list(range(claim.request.n)), call_id=opened[0].id)], 0
         else:
-            errands, unknown = self._plan(claim)
+            with self._services.database.transaction() as session:
+                errands, unknown = plan(session, claim, pictures_per_call=self._pictures_per_call)
         situation = Situation(
             failures=claim.failures,
             unknown=unknown,
@@ -157,17 +143,6 @@ class Executor:
             when_unknown=self._when_unknown,
         )
         return Attempt(claim=claim, situation=situation, errands=errands)
-
-    def _plan(self, claim: Claim) -> tuple[list[Errand], int]:
-        """What earlier attempts left to do, and new calls for all that is missing; how many calls are unknown."""
-        with self._services.database.transaction() as session:
-            errands, unknown = _left_over(session, claim)
-            done = images.stored(session, claim.job_id)
-        done |= {position for errand in errands for position in errand.positions}
-        missing = [position for position in range(claim.request.n) if position not in done]
-        for first in range(0, len(missing), self._pictures_per_call):
-            errands.append(Errand(positions=missing[first : first + self._pictures_per_call]))
-        return errands, unknown
 
     def _run(self, attempt: Attempt) -> None:
         errands, landings = attempt.errands, list[Landing]()
@@ -293,17 +268,6 @@ class Executor:
         if state is None:
             raise Overtaken
         log.info("job.attempt_ended", state=state)
-
-
-def _left_over(session: Session, claim: Claim) -> tuple[list[Errand], int]:
-    """Pictures that wait for the store, calls that the provider is at work on; and how many are unknown."""
-    calls.give_up_sent_calls(session, claim.job_id)
-    held = [Errand(positions=[picture.position], held=[picture]) for picture in images.held(session, claim.job_id)]
-    accepted = [
-        Errand(positions=call.positions, call_id=call.id, handle=call.handle)
-        for call in calls.accepted(session, claim)
-    ]
-    return held + accepted, calls.unknown(session, claim.job_id)
 
 
 def _retry_or_fail(session: Session, attempt: Attempt, fault: Fault) -> JobState | None:
