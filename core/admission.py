@@ -13,9 +13,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import offers, queues
-from core.database import Database, Step, fixed
+from core.database import Database
 from core.ledger import move
 from core.orm import Job, Provider
+from core.statements import Step, fixed
 from core.states import Event
 
 # The class of our advisory locks; any number, the same in every process.

@@ -11,10 +11,11 @@ from sqlalchemy import Integer, Interval, Text, Uuid, bindparam, func, insert, s
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from core.database import Given, Step, fixed, run
+from core.database import run
 from core.errors import Failure
 from core.ledger import Claim
 from core.orm import Job, ProviderCall, table_of
+from core.statements import Given, Step, fixed
 from core.states import CallOutcome, JobState
 
 _CALLS = table_of(ProviderCall)

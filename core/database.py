@@ -1,9 +1,9 @@
 """The door to Postgres: one engine a process, and the only place that commits."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 import structlog
@@ -15,22 +15,18 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import namedtuple_row
 from psycopg.waiting import Ready, Wait
 from sqlalchemy import (
-    ColumnElement,
     ExceptionContext,
-    Executable,
     PoolProxiedConnection,
     create_engine,
     event,
     func,
     select,
 )
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import TypeEngine
+
+from core.statements import Fixed, Step
 
 # A process waits this long for a server that does not answer at all.
 CONNECT_SECONDS = 5
@@ -45,59 +41,6 @@ UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 T = TypeVar("T")
 
 log = structlog.get_logger()
-
-
-class Given(ColumnElement[Any]):
-    """A value that a fixed statement is given each time it runs."""
-
-    inherit_cache = False
-
-    def __init__(self, name: str, type_: TypeEngine[Any]) -> None:
-        self.name = name
-        self.type = type_
-
-
-class Fixed(NamedTuple):
-    """A statement as Postgres takes it, and the names of what it is given, in their order."""
-
-    text: bytes
-    names: tuple[str, ...]
-
-
-class _Numbered(PGDialect_psycopg):
-    """Notes down the names of what is given while it compiles a statement."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it bare
-        self.names: list[str] = []
-
-
-@compiles(Given)
-def _placeholder(given: Given, compiler: SQLCompiler, **_: object) -> str:
-    dialect = cast("_Numbered", compiler.dialect)
-    if given.name not in dialect.names:
-        dialect.names.append(given.name)
-    type_ = dialect.type_compiler_instance.process(given.type)
-    return f"${dialect.names.index(given.name) + 1}::{type_}"
-
-
-def fixed(statement: Executable) -> Fixed:
-    """A statement once and for all: what is not `Given` is written out.
-
-    For the moves that every job makes: SQLAlchemy's own way to run a statement costs more than the statement.
-    """
-    dialect = _Numbered()
-    compiled = statement.compile(  # type: ignore[attr-defined] # of every clause element
-        dialect=dialect, compile_kwargs={"literal_binds": True}
-    )
-    return Fixed(str(compiled).encode(), tuple(dialect.names))
-
-
-class Step(NamedTuple):
-    """A fixed statement, and what it is given this time."""
-
-    statement: Fixed
-    values: Mapping[str, Any]
 
 
 BEGIN, COMMIT = Step(Fixed(b"BEGIN", ()), {}), Step(Fixed(b"COMMIT", ()), {})

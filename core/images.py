@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, Integer, Uuid, any_, delete, func, or_, select, up
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from core.database import Given, Step, fixed
 from core.ledger import Claim
 from core.orm import Batch, HeldPicture, Image, Job, table_of
+from core.statements import Given, Step, fixed
 from core.states import JobState
 
 LIFETIME = timedelta(hours=1)

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from core import admission, idempotency, money, results, submissions
 from core.broker import Broker
 from core.catalog import Catalog
-from core.database import UNAVAILABLE, Database, Step, run
+from core.database import UNAVAILABLE, Database, run
 from core.errors import IntakeInDoubt
+from core.statements import Step
 from core.submissions import Submission
 
 # How long a request whose commit was not answered waits to learn whether it was recorded.

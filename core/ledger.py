@@ -29,11 +29,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core import money, outbox, tally
-from core.database import Given, Step, fixed, run
+from core.database import run
 from core.errors import Failure
 from core.generation import GenerationRequest
 from core.logs import Named
 from core.orm import Closed, Job, JobEvent
+from core.statements import Given, Step, fixed
 from core.states import MOVES, SETTLED, Event, JobState
 
 # A worker that was not heard of for this long has lost its jobs; it says so four times in that time.

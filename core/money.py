@@ -30,9 +30,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from core.database import Given
 from core.errors import CapReached, DarkroomError, TooManyInFlight
 from core.orm import Budget, Closed, Image, Job, Posting
+from core.statements import Given
 from core.states import Account, Entry
 
 PRICE = Given("price", Numeric())

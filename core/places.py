@@ -19,8 +19,9 @@ from sqlalchemy import Text, Uuid, and_, func, select
 from sqlalchemy.orm import Session
 
 from core import queues
-from core.database import Given, Step, fixed, run
+from core.database import run
 from core.orm import ApiKey, Job, Provider
+from core.statements import Given, Step, fixed
 from core.states import JobState, Lane
 
 FIRST = 1000

@@ -27,8 +27,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from core.database import Given
 from core.orm import ApiKey, Job, Provider
+from core.statements import Given
 from core.states import JobState, Lane
 
 # In percent of a provider's slots: what batches get whoever else waits, and what they leave to others.

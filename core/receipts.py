@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Interval, Text, Uuid, func, update
 from sqlalchemy.orm import Session
 
-from core.database import Fixed, Given, Step, fixed, run
+from core.database import run
 from core.orm import Image, Job, table_of
+from core.statements import Fixed, Given, Step, fixed
 
 
 def _first(table: type[Job] | type[Image], key: str, column: str, type_: type[Uuid[UUID]] | type[Text]) -> Fixed:

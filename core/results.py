@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, any_, func, select
 from sqlalchemy.orm import Session
 
-from core.database import Given, Step, fixed, run
+from core.database import run
 from core.errors import Failure
 from core.orm import Image as ImageRow
 from core.orm import Job, JobEvent, table_of
+from core.statements import Given, Step, fixed
 from core.states import SETTLED, JobState
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import Integer, Uuid, insert, select
 
 from core import money
 from core.catalog import Model
-from core.database import Given, Step, fixed
 from core.generation import GenerationRequest
 from core.ledger import events_of
 from core.orm import Job, WaitingCall, table_of
+from core.statements import Given, Step, fixed
 from core.states import Door, Event, Lane
 
 

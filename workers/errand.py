@@ -12,10 +12,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core import calls, ledger, tracing
-from core.database import UNAVAILABLE, Database, Step
+from core.database import UNAVAILABLE, Database
 from core.errors import Failure, FailureKind
 from core.images import Picture
 from core.ledger import Claim
+from core.statements import Step
 from core.states import CallOutcome
 from workers.pictures import NotAPicture, develop
 from workers.providers import polling

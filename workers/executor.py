@@ -14,10 +14,11 @@ from structlog.contextvars import bound_contextvars
 
 from core import admission, calls, cancellation, images, ledger, tracing
 from core.bootstrap import Services
-from core.database import UNAVAILABLE, Step, run
+from core.database import UNAVAILABLE, run
 from core.errors import FailureKind, StoreUnavailable
 from core.images import Picture
 from core.ledger import Claim
+from core.statements import Step
 from core.states import SETTLED, CallOutcome, JobState
 from workers import retries
 from workers.attempt import Attempt, plan

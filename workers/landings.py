@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from core import images
-from core.database import Step
 from core.images import Picture
 from core.ledger import Claim
+from core.statements import Step
 from core.states import CallOutcome
 from workers.errand import Errand
 from workers.faults import Fault

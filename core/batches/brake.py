@@ -5,9 +5,10 @@ from typing import Any
 from sqlalchemy import ARRAY, Boolean, Integer, Text, Uuid, any_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.database import Database, Given, Step, fixed, run
+from core.database import Database, run
 from core.ledger import move
 from core.orm import Batch, HeldPicture, Job
+from core.statements import Given, Step, fixed
 from core.states import LIVE, BatchStatus, Event, JobState
 
 # How many rows a transaction that others may have to wait for changes.

@@ -26,8 +26,9 @@ from sqlalchemy.orm import Session
 
 from core import money, outbox
 from core.batches.orders import change
-from core.database import Database, Given, Step, fixed, run
+from core.database import Database, run
 from core.orm import Batch, File, Job
+from core.statements import Given, Step, fixed
 from core.states import BatchStatus, JobState
 
 # The class of our advisory locks on batches; any number but admission's.

@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core.catalog import Catalog
-from core.database import Given, Step, fixed, run
+from core.database import run
 from core.ledger import move
 from core.operations import again
 from core.operations.orders import Options
 from core.orm import HeldPicture, Job, Operation, ProviderCall
+from core.statements import Given, Step, fixed
 from core.states import LIVE, SETTLED, CallOutcome, Event, JobState, Lane, OperationKind
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from core import admission
-from core.database import Step
+from core.statements import Step
 from tests.bench.house import House
 from tests.bench.table import Cell, ratio, say, show
 
