@@ -45,7 +45,6 @@ def upgrade() -> None:
         sa.Column("expires_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("in_progress_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("finalizing_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-        sa.Column("expected_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("cancelling_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("ended_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.CheckConstraint(

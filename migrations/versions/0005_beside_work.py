@@ -13,7 +13,6 @@ down_revision = "0004"
 INDEXES = {
     "ix_deliveries_job_id": "deliveries (job_id) WHERE job_id IS NOT NULL",
     "ix_idempotency_keys_job_id": "idempotency_keys (job_id)",
-    "ix_jobs_called_off": "jobs (provider, settled_at) WHERE state = 'cancelled' AND granted IS NOT NULL",
     "ix_jobs_not_completed": "jobs (state, id) WHERE state <> 'completed'",
     "ix_jobs_request_id": "jobs (request_id text_pattern_ops) WHERE door <> 'batch'",
     "ix_jobs_retry_of": "jobs (retry_of) WHERE retry_of IS NOT NULL",

@@ -62,4 +62,4 @@ def test_jobs_come_in_while_an_index_waits_and_what_was_broken_off_is_made_by_th
 
     assert [each.communicate()[1] for each in both] == [b"", b""]
     assert ledger.execute(WHOLE).fetchone() == (True,)
-    assert ledger.execute("SELECT version_num FROM alembic_version").fetchone() == ("0005",)
+    assert ledger.execute("SELECT version_num FROM alembic_version").fetchone() == ("0006",)
