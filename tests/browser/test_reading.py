@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from core.states import JobState
 from tests import builders
@@ -22,6 +22,12 @@ A_TICK_IS_OVER = """new Promise((over) => {
 # Neither the page nor a table in it.
 WIDER_THAN_ITS_PLACE = """[document.documentElement, ...document.querySelectorAll(".table")]
     .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText)"""
+
+# A browser without a window never does by itself.
+TURN_AWAY = """(away) => {
+    Object.defineProperty(document, "hidden", {value: away, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -149,6 +155,31 @@ def test_a_stream_that_breaks_off_is_told_and_taken_up_again(operator: Visitor) 
 
     expect(page.locator("#pulse")).to_contain_text("live")
     expect(page.locator("#lost")).to_be_empty()
+
+
+def test_a_page_whose_user_is_signed_out_leads_to_the_sign_in(operator: Visitor) -> None:
+    page = operator.page
+
+    def refuse(route: Route) -> None:
+        page.context.clear_cookies()
+        route.fulfill(status=401)
+
+    page.route("**/ops/stream", refuse)
+
+    operator.visit("/ops/providers")
+
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_a_tab_that_is_not_seen_holds_no_connection(operator: Visitor) -> None:
+    page = operator.visit("/ops/providers")
+    expect(page.locator("#pulse")).to_contain_text("live")
+
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/ops/stream")):
+        page.evaluate(TURN_AWAY, True)
+
+    with page.expect_request("**/ops/stream"):
+        page.evaluate(TURN_AWAY, False)
 
 
 def test_a_theme_that_was_chosen_is_there_on_the_next_page(operator: Visitor) -> None:

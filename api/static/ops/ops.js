@@ -37,14 +37,21 @@ function miss(why) {
   tell();
 }
 
+// A tab that is not seen holds no connection: a browser has but a few for a host.
+let stream;
+
 function listen() {
-  const stream = new EventSource("/ops/stream");
+  stream?.close();
+  if (document.hidden) return;
+  stream = new EventSource("/ops/stream");
   stream.onopen = () => miss("");
   stream.addEventListener("tick", beat);
   stream.addEventListener("blind", (event) => miss(event.data));
-  stream.onerror = () => {
+  stream.onerror = ({ target }) => {
     miss("disconnected");
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+    if (target.readyState !== EventSource.CLOSED) return;
+    beat(); // whose answer, where its user is signed out by now, is the page to sign in at
+    setTimeout(listen, 5000);
   };
 }
 
@@ -176,4 +183,7 @@ document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "near
 if (location.hash === "#search") search()?.focus();
 charts.redraw();
 counted();
-if (follows) listen();
+if (follows) {
+  listen();
+  document.addEventListener("visibilitychange", listen);
+}
