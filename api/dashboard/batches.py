@@ -11,7 +11,8 @@ from api.batches import again
 from api.dashboard.addresses import Address
 from api.dashboard.visits import Visit
 from core import audit
-from core.batches import brake, lines, orders, overview
+from core.batches import brake, lines, orders, outlook, overview
+from core.batches.outlook import Outlook
 from core.batches.overview import Seen
 from core.states import BatchStatus
 
@@ -33,12 +34,13 @@ def show(visit: Visit) -> str:
 
 
 def one(visit: Visit, batch_id: str) -> str:
-    seen, reasons, under_way = visit.glass.look(("batch", batch_id), lambda: _read(visit, batch_id))
+    seen, told, reasons, under_way = visit.glass.look(("batch", batch_id), lambda: _read(visit, batch_id))
     return visit.render(
         "batch.html",
         title=f"{SECTION} · {batch_id}",
         seen=seen,
         batch=seen.batch,
+        outlook=told,
         reasons=reasons,
         under_way=under_way,
         is_open=seen.batch.status in orders.BEFORE_ITS_END,
@@ -65,7 +67,7 @@ def cancel(visit: Visit, batch_id: str) -> ResponseReturnValue:
 
 def retry(visit: Visit, batch_id: str) -> ResponseReturnValue:
     """Those of its lines that have no pictures, as a batch of their own; the same one for a form sent twice."""
-    seen, _, _ = _read(visit, batch_id)
+    seen, *_ = _read(visit, batch_id)
     if seen.batch.ended_at is None or not seen.batch.failed + seen.batch.cancelled:
         raise BadRequest("No line of this batch can be made again.")
     batch = again.order(seen.batch, request_id=g.request_id)
@@ -101,12 +103,13 @@ def _page(visit: Visit, query: dict[str, str]) -> list[Seen]:
         return list(overview.page(session, status=status, before=before, limit=PAGE + 1))
 
 
-def _read(visit: Visit, batch_id: str) -> tuple[Seen, dict[str, int], int]:
+def _read(visit: Visit, batch_id: str) -> tuple[Seen, Outlook, dict[str, int], int]:
     with visit.reading() as session:
         seen = overview.one(session, batch_id)
         if seen is None:
             raise NotFound(f"There is no batch {batch_id}.")
-        return seen, overview.reasons(session, batch_id), overview.under_way(session, batch_id)
+        told = outlook.of_batch(session, seen.batch, visit.services.forecaster)
+        return seen, told, overview.reasons(session, batch_id), overview.under_way(session, batch_id)
 
 
 def _record(visit: Visit, session: Session, action: str, batch_id: str, **detail: str) -> None:

@@ -45,7 +45,7 @@ class _Share:
 
 def of_batch(session: Session, batch: Batch, forecaster: Forecaster) -> Outlook:
     """Costs the same at any size."""
-    if batch.status is not BatchStatus.IN_PROGRESS or batch.paused:
+    if not _goes_on(batch):
         return Outlook()
     following = _next(session, batch)
     standing = places.of_jobs(session, following)
@@ -63,11 +63,15 @@ def keep(session: Session, batch: Batch, seconds: float) -> None:
 
 
 def at_pace(batch: Batch) -> float | None:
-    """Seconds until its last line will have ended at the pace so far; None before enough lines have."""
+    """Seconds until its last line will have ended at the pace so far; None where it has none, or is paused."""
     done = batch.completed + batch.failed
-    if batch.in_progress_at is None or done < FEWEST:
+    if not _goes_on(batch) or batch.in_progress_at is None or done < FEWEST:
         return None
     return (datetime.now(UTC) - batch.in_progress_at).total_seconds() * (batch.total - done) / done
+
+
+def _goes_on(batch: Batch) -> bool:
+    return batch.status is BatchStatus.IN_PROGRESS and not batch.paused
 
 
 def _next(session: Session, batch: Batch) -> Sequence[Job]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.batches import outlook
 from core.orm import ApiKey, Batch, Job
 from core.states import BatchStatus, JobState
 
@@ -26,11 +27,9 @@ class Seen:
         return self.batch.completed + self.batch.failed + self.batch.cancelled
 
     def expected_at(self, now: datetime) -> datetime | None:
-        """When it is done at the pace that it had so far; None before a line has ended, and while it is paused."""
-        begun = self.batch.in_progress_at
-        if begun is None or not self.ended or self.batch.paused or self.batch.ended_at:
-            return None
-        return now + (now - begun) / self.ended * (self.batch.total - self.ended)
+        """When it is done at the pace that it has; None where it has none."""
+        seconds = outlook.at_pace(self.batch)
+        return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def page(

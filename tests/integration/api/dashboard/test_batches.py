@@ -35,6 +35,18 @@ def test_its_page_says_how_far_it_is_and_why_lines_failed(submitter: Submitter, 
     assert batch_id not in viewer.client.get("/ops/batches?status=completed").text
 
 
+def test_its_page_says_when_it_is_expected_to_have_ended(submitter: Submitter, viewer: Visitor) -> None:
+    batch_id = submitter.begun(line("a"))
+    with submitter.services.database.transaction() as session:
+        batch = session.get_one(Batch, batch_id)
+        assert batch.in_progress_at
+        batch.total, batch.completed = 400, 100
+        batch.in_progress_at -= timedelta(seconds=100)
+
+    assert "Expected in 5 m" in viewer.get(f"/ops/batches/{batch_id}")
+    assert "in 5 m" in viewer.get("/ops/batches")
+
+
 def test_its_page_says_how_far_off_was_what_was_told_first(submitter: Submitter, viewer: Visitor) -> None:
     batch_id = ended(submitter)
     with submitter.services.database.transaction() as session:
