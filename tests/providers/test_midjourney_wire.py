@@ -12,6 +12,7 @@ from core.generation import Size
 from tests.providers.midjourney import ORDER, build
 from tests.providers.upstream import Upstream, answer
 from tests.providers.wire_conformance import KEY
+from tests.required import REQUIRED
 from workers.providers import registry
 from workers.providers.base import Accepted, Order, Pending
 from workers.providers.errors import (
@@ -27,7 +28,6 @@ from workers.providers.midjourney import Midjourney
 
 FOX = replace(ORDER, prompt="a fox")
 TAIL = "--ar 1:1 --v 6"
-REQUIRED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 
 
 def told(http: int = 200, /, **body: Any) -> bytes:
@@ -150,7 +150,7 @@ def test_a_picture_is_fetched_from_no_other_host(host: str) -> None:
 
 
 def built_from(**environment: str) -> Midjourney:
-    given = settings.read(dict.fromkeys(REQUIRED, "http://127.0.0.1:1") | environment)
+    given = settings.read(REQUIRED | environment)
     adapter = registry.build("midjourney", given, connections=1)
     assert isinstance(adapter, Midjourney)
     return adapter

@@ -13,6 +13,7 @@ from tests.providers.conformance import Conformance, Refusal
 from tests.providers.test_openai import OpenAIConformance
 from tests.providers.upstream import Upstream, answer
 from tests.providers.wire_conformance import KEY, PATIENT, PROMPT
+from tests.required import REQUIRED
 from workers.providers import registry
 from workers.providers.base import Delivered, Order, Provider
 from workers.providers.errors import Misconfigured, ProviderError, Rejected, Throttled, Unavailable
@@ -22,7 +23,6 @@ from workers.providers.openai_compatible import OpenAICompatible
 ORDER = Order(upstream_model="dall-e-2", prompt=PROMPT, n=1, size=Size(256, 256), quality="standard", style=None)
 PLAIN = {"model": "dall-e-2", "prompt": PROMPT, "n": 1, "size": "256x256", "response_format": "b64_json"}
 EXTRAS = {"negative_prompt": "dogs", "seed": 7}
-REQUIRED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 
 
 def build(address: str, limits: Limits = PATIENT, *, dialect: Dialect = Dialect.OPENAI) -> OpenAICompatible:
@@ -136,8 +136,7 @@ class Place:
         path.write_text(f"[providers.gpu-1]\n{guarded}[providers.gpu-2]\n{entry(address)}")
 
     def settings(self, **keys: str) -> Settings:
-        required = dict.fromkeys(REQUIRED, "http://x")
-        return settings.read({**required, "DARKROOM_CATALOG": str(self.path), **keys})
+        return settings.read({**REQUIRED, "DARKROOM_CATALOG": str(self.path), **keys})
 
     def build(self, name: str, **keys: str) -> Provider:
         return registry.build(name, self.settings(**keys), connections=1)

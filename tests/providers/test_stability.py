@@ -15,6 +15,7 @@ from tests.providers.conformance import Conformance, Refusal
 from tests.providers.simulator import Simulator
 from tests.providers.upstream import Received, Upstream, answer
 from tests.providers.wire_conformance import KEY, PATIENT, PROMPT
+from tests.required import REQUIRED
 from workers.pictures import develop
 from workers.providers import registry
 from workers.providers.base import Order
@@ -34,7 +35,6 @@ ORDER = Order(
 BARE = {"prompt": PROMPT, "aspect_ratio": "1:1", "output_format": "png"}
 PLAIN = {**BARE, "model": "sd3.5-large"}
 EXTRAS = {"negative_prompt": "dogs", "style_preset": "anime", "seed": 7}
-REQUIRED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 
 
 def build(address: str, limits: Limits = PATIENT) -> Stability:
@@ -140,7 +140,7 @@ def test_the_endpoint_follows_the_model(model: str, endpoint: str, fields: dict[
 def test_the_settings_key_and_address_are_used() -> None:
     with Upstream.answering(answer(500)) as upstream:
         given = {
-            **dict.fromkeys(REQUIRED, "http://x"),
+            **REQUIRED,
             "STABILITY_API_KEY": KEY,
             "STABILITY_BASE_URL": upstream.address,
         }

@@ -6,15 +6,9 @@ import pytest
 
 from core.errors import SettingsError
 from core.settings import read, variables
+from tests.required import REQUIRED
 
 ROOT = Path(__file__).resolve().parents[3]
-REQUIRED = {
-    "DATABASE_URL": "postgresql+psycopg://darkroom:hush-1@127.0.0.1/darkroom",
-    "REDIS_URL": "redis://:hush-2@127.0.0.1/0",
-    "S3_ENDPOINT": "http://127.0.0.1:9000",
-    "S3_ACCESS_KEY": "hush-3",
-    "S3_SECRET_KEY": "hush-4",
-}
 DEFAULTS = {
     field.metadata["name"]: field.default
     for field in variables()

@@ -3,16 +3,9 @@ import pytest
 from core import settings
 from core.errors import SettingsError
 from core.settings import Settings
+from tests.required import REQUIRED
 from workers.providers import registry
 from workers.providers.openai import OpenAI
-
-REQUIRED = {
-    "DATABASE_URL": "postgresql://127.0.0.1/none",
-    "REDIS_URL": "redis://127.0.0.1/0",
-    "S3_ENDPOINT": "http://127.0.0.1:1",
-    "S3_ACCESS_KEY": "access",
-    "S3_SECRET_KEY": "secret",
-}
 
 
 def settings_with(key: str) -> Settings:
